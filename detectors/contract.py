@@ -1,0 +1,117 @@
+"""The contract of a detector: what it is shown, what it answers.
+
+A detector is shown all scopes of one partition at once, as columns, at each closed 10-second bucket,
+and answers a score per scope. It must be deterministic, never see the future, use bounded memory and
+constant time a bucket, survive NaN, zero, gaps and negative spend, and serialise to plain bytes without
+pickle. `detectors.check` runs any implementation through these rules.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+BUCKET_S: Final = 10
+RECENT_BUCKETS: Final = 30  # 5 minutes of 10-second buckets: as far as one catching-up step may jump
+WINDOWS_S: Final = (300, 1800, 3600, 7200, 21600, 86400)  # 5 m, 30 m, 1 h, 2 h, 6 h, 24 h
+
+NONE: Final = 0
+TICKET: Final = 1
+PAGE: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What n scopes spent, up to and including the bucket that ends at `time_s` (UTC, epoch seconds).
+
+    Columns are aligned with `scopes`. Rates are US dollars per hour. NaN means "not known": no
+    baseline yet, no budget set, or a window that reaches back before the scope was first seen.
+
+    recent_usd_per_hour    (n, 30) the last 30 buckets of 10 s, oldest first
+    burn_usd_per_hour      window in seconds -> (n,) mean rate over that window
+    expected_usd_per_hour  window in seconds -> (n,) baseline's mean over the same window
+    baseline_usd_per_hour  (n,) what the rate normally is now
+    spread_usd_per_hour    (n,) robust standard deviation of the 5-minute rate around the baseline
+    bucket_spread_usd_per_hour (n,) the same for a single 10-second bucket
+    baseline_kind          (n,) 0 none, 1 trailing day, 2 hour of day, 3 hour of week
+    budget_usd             (n,) dollars for this calendar month (UTC)
+    month_to_date_usd      (n,) spent since the month began
+    month_expected_usd     (n,) what the baseline expects from the month's start up to now
+    projection_usd         (n,) the month's total if things go on as they are
+    projection_day_usd     (n,) the month's total if only the next 24 h go on at the last hour's rate and
+                           the rest follows the baseline
+    month_s, month_elapsed_s   length of this month, and how much of it has passed, in seconds
+    """
+
+    time_s: int
+    scopes: Sequence[str]
+    recent_usd_per_hour: Floats
+    burn_usd_per_hour: Mapping[int, Floats]
+    expected_usd_per_hour: Mapping[int, Floats]
+    baseline_usd_per_hour: Floats
+    spread_usd_per_hour: Floats
+    bucket_spread_usd_per_hour: Floats
+    baseline_kind: Ints
+    budget_usd: Floats
+    month_to_date_usd: Floats
+    month_expected_usd: Floats
+    projection_usd: Floats
+    projection_day_usd: Floats
+    month_s: int
+    month_elapsed_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """A detector's answer at one bucket; all columns are aligned with the view's scopes.
+
+    score        ratio to the threshold: 1 is just over, NaN is "no opinion" (e.g. no baseline yet)
+    severity     NONE, TICKET or PAGE; NONE wherever score is below 1 or NaN
+    tier         index into `tiers`
+    window_s     the window that decided
+    onset_s      estimated start of what is seen, at most `time_s`
+    """
+
+    score: Floats
+    severity: Ints
+    tier: Ints
+    window_s: Ints
+    onset_s: Ints
+    tiers: Sequence[str] = field(default=("",))
+
+
+class Params(BaseModel):
+    """Settings of a detector. Unknown keys are errors; every default comes with its arithmetic."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enabled: bool = True
+    floor_usd_per_hour: float = 1.0
+
+
+class Detector(Protocol):
+    """One kind of detector. `name` is what configuration and signals call it."""
+
+    name: ClassVar[str]
+    params_type: ClassVar[type[Params]]
+
+    def __init__(self, params: Params) -> None: ...
+
+    def observe(self, view: View) -> Scores:
+        """Judge every scope at one closed bucket. Called with rising `time_s`, but buckets may be
+        skipped (at most 5 minutes at a time) and scopes may be added between calls."""
+
+    def reason(self, view: View, scores: Scores, index: int) -> str:
+        """One sentence for a person: why scope `index` scored as it did, with dollars and windows."""
+
+    def save(self) -> bytes:
+        """Everything learnt so far, b"" for a detector without memory."""
+
+    def load(self, state: bytes) -> None:
+        """Take up again what `save` gave; must accept the output of the same version."""
