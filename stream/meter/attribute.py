@@ -1,0 +1,120 @@
+"""Which scopes an estimate adds to. Worked out once per distinct label set, then remembered."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from stream.config import OwnerRule, ScopeRule
+from stream.schema.spend import CHILD, DRIVER, NOTE, Name
+from stream.schema.spend import CALIBRATION as CALIBRATION_NOTE
+
+UNMAPPED = "unmapped"
+UNPRICED = "unpriced"
+BILLING = "billing"
+
+
+def scope_name(kind: str, values: Iterable[str]) -> str:
+    """`service=shop/checkout`. A slash inside a value is escaped, so that the name can be taken apart."""
+    parts = list(values)
+    if not parts:
+        return kind
+    if len(parts) == 1:
+        return f"{kind}={parts[0]}"
+    return f"{kind}=" + "/".join(part.replace("%", "%25").replace("/", "%2F") for part in parts)
+
+
+def scope_labels(scope: str, rules: Iterable[ScopeRule]) -> dict[str, str]:
+    """The labels a scope stands for, the inverse of `scope_name`."""
+    kind, _, value = scope.partition("=")
+    for rule in rules:
+        if rule.name == kind and value:
+            if len(rule.labels) == 1:
+                return {rule.labels[0]: value}
+            parts = [part.replace("%2F", "/").replace("%25", "%") for part in value.split("/")]
+            return dict(zip(rule.labels[len(rule.labels) - len(parts) :], parts, strict=False))
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """`rows` are what the money adds to; `notes` the same scopes' remarks on calibrated money.
+
+    `billing` is (provider, account, service), the key that an invoice line has too, or None.
+    """
+
+    labels: dict[str, str]
+    rows: tuple[Name, ...]
+    notes: tuple[Name, ...]
+    billing: tuple[str, str, str] | None
+    unmapped: bool
+
+
+class Attributor:
+    """Ownership rules and scope rules, applied to one label set at a time. Pure and deterministic."""
+
+    def __init__(self, scopes: Iterable[ScopeRule], owners: Iterable[OwnerRule], owner_label: str) -> None:
+        self._scopes = tuple(scopes)
+        self._owners = tuple(owners)
+        self._owner_label = owner_label
+
+    def attribute(self, labels: Mapping[str, str], driver: str, priced: bool) -> Attribution:
+        """The scopes of one label set. An estimate without an owner also counts in `unmapped`, one
+        without cost or price in `unpriced`: both are scopes like any other."""
+        owned = self._owned(labels)
+        member = {rule.name: self._member(rule, owned) for rule in self._scopes}
+        unmapped = not owned.get(self._owner_label)
+        rows: list[Name] = []
+        for rule in self._scopes:
+            scope = member[rule.name]
+            if scope is None:
+                continue
+            rows.append(Name(scope, driver, DRIVER))
+            child = member.get(rule.children) if rule.children else None
+            if rule.name == "total" and unmapped:
+                child = UNMAPPED
+            if child is not None:
+                rows.append(Name(scope, child, CHILD))
+        special = [UNMAPPED] if unmapped else []
+        special += [] if priced else [UNPRICED]
+        narrowest = next((scope for rule in reversed(self._scopes) if (scope := member[rule.name])), None)
+        for scope in special:
+            rows.append(Name(scope, driver, DRIVER))
+            if narrowest is not None and narrowest != "total":
+                rows.append(Name(scope, narrowest, CHILD))
+        billing = self._billing(owned)
+        if billing is not None:
+            rows.append(Name(scope_name(BILLING, billing), driver, DRIVER))
+        notes = tuple(Name(row.scope, CALIBRATION_NOTE, NOTE) for row in rows if row.role == DRIVER)
+        return Attribution(owned, tuple(rows), notes, billing, unmapped)
+
+    def _owned(self, labels: Mapping[str, str]) -> dict[str, str]:
+        owned = dict(labels)
+        for rule in self._owners:
+            if all(fnmatchcase(owned.get(key, ""), pattern) for key, pattern in rule.match.items()):
+                for key, template in rule.set.items():
+                    if key not in owned:
+                        owned[key] = _fill(template, owned)
+        return owned
+
+    @staticmethod
+    def _member(rule: ScopeRule, labels: Mapping[str, str]) -> str | None:
+        """The scope of this kind, or None where the label that names it is missing."""
+        if not rule.labels:
+            return rule.name
+        if not labels.get(rule.labels[-1]):
+            return None
+        return scope_name(rule.name, [labels[key] for key in rule.labels if labels.get(key)])
+
+    @staticmethod
+    def _billing(labels: Mapping[str, str]) -> tuple[str, str, str] | None:
+        """`cloud_service` is the provider's name for the service where `service` names a workload."""
+        service = labels.get("cloud_service") or labels.get("service")
+        if not (service and labels.get("provider") and labels.get("account")):
+            return None
+        return labels["provider"], labels["account"], service
+
+
+def _fill(template: str, labels: Mapping[str, str]) -> str:
+    for key, value in labels.items():
+        template = template.replace("{" + key + "}", value)
+    return template

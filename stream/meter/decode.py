@@ -1,0 +1,161 @@
+"""Bytes to estimates. The fast path reads a whole message at once; only when that fails is it taken
+apart, so that one bad estimate spoils neither its neighbours nor the stream."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from stream.schema import usage
+from stream.schema.dead_letters import Reason
+from stream.schema.usage import MISSING, NO_LABELS, Estimate, Message
+
+_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_decode_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why one estimate (or a whole message) was rejected, with its original bytes."""
+
+    reason: Reason
+    detail: str
+    original: bytes
+
+
+@dataclass(slots=True)
+class Decoded:
+    """One message. `sequence` is (source, epoch, seq), or None where the producer gave no sequence.
+
+    Estimates of an envelope inherit `labels`; a single estimate's labels are its own.
+    """
+
+    sequence: tuple[str, int, int] | None = None
+    labels: bytes = b"{}"
+    estimates: list[Estimate] | list[Message] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+
+
+def decode(value: bytes, max_bytes: int) -> Decoded:
+    """Read one message. Never raises for bad data: what can't be read is in `faults`."""
+    if value[:1].isspace():
+        value = value.lstrip()
+    if len(value) > max_bytes:
+        return Decoded(faults=[Fault(Reason.TOO_LARGE, f"{len(value)} bytes, at most {max_bytes}", value)])
+    try:
+        if value[:1] == b"[":
+            return Decoded(estimates=usage.decode_array(value))
+        message = usage.decode_message(value)
+    except _UNREADABLE:
+        return _take_apart(value)
+    if message.estimates is None:
+        if not message.driver or message.start == -1 or message.end == -1:
+            return _take_apart(value)
+        return Decoded(sequence=_sequence(message), estimates=[message])
+    if message.driver or message.start != -1 or message.end != -1:
+        fault = Fault(Reason.WRONG_SCHEMA, "an envelope's start, end and driver belong inside estimates", value)
+        return Decoded(faults=[fault])
+    return Decoded(_sequence(message), bytes(message.labels), message.estimates)
+
+
+def exact_costs(value: bytes) -> list[Decimal | None]:
+    """The costs of a message's readable estimates as they were written, in the order of `decode`."""
+    return [exact.cost_usd for exact, _ in _elements(value) if not isinstance(exact, Fault)]
+
+
+def original(value: bytes, index: int) -> bytes:
+    """The bytes of the message's readable estimate number `index`."""
+    readable = [raw for exact, raw in _elements(value) if not isinstance(exact, Fault)]
+    return readable[index]
+
+
+def _sequence(message: Message | usage.RawEnvelope | usage.RawSingle) -> tuple[str, int, int] | None:
+    return (message.source, message.epoch, message.seq) if message.seq >= 0 else None
+
+
+def _take_apart(value: bytes) -> Decoded:
+    """The slow path: each estimate on its own, with a reason for each that fails."""
+    decoded = Decoded()
+    try:
+        if _is_envelope(value):
+            envelope = usage.decode_raw_envelope(value)
+            decoded.sequence, decoded.labels = _sequence(envelope), bytes(envelope.labels)
+        elif value[:1] != b"[":
+            decoded.sequence = _sequence(usage.decode_raw_single(value))
+    except _UNREADABLE as error:
+        return Decoded(faults=[_fault(error, value)])
+    estimates: list[Estimate] = []
+    for exact, _ in _elements(value):
+        if isinstance(exact, Fault):
+            decoded.faults.append(exact)
+        else:
+            estimates.append(_as_estimate(exact))
+    decoded.estimates = estimates
+    return decoded
+
+
+def _elements(value: bytes) -> Iterator[tuple[usage.ExactEstimate | usage.RawSingle | Fault, bytes]]:
+    """Each estimate of a message, exactly, or the fault in it, beside its own bytes."""
+    try:
+        if value[:1] == b"[":
+            raws = usage.decode_raw_array(value)
+        elif _is_envelope(value):
+            raws = usage.decode_raw_envelope(value).estimates
+        else:
+            yield usage.decode_raw_single(value), value
+            return
+    except _UNREADABLE as error:
+        yield _fault(error, value), value
+        return
+    for raw in raws:
+        piece = bytes(raw)
+        try:
+            yield usage.decode_exact(piece), piece
+        except _UNREADABLE as error:
+            yield _fault(error, piece), piece
+
+
+def _is_envelope(value: bytes) -> bool:
+    return value[:1] != b"[" and "estimates" in _decode_object(value)
+
+
+def _as_estimate(exact: usage.ExactEstimate | usage.RawSingle) -> Estimate:
+    return Estimate(
+        start=exact.start,
+        end=exact.end,
+        driver=exact.driver,
+        quantity=MISSING if exact.quantity is None else exact.quantity,
+        cost_usd=MISSING if exact.cost_usd is None else float(exact.cost_usd),
+        sku=exact.sku or "",
+        labels=exact.labels if exact.labels else NO_LABELS,
+    )
+
+
+def _fault(error: Exception, value: bytes) -> Fault:
+    """Name the cause. The decoder tells a wrong schema (ValidationError) from broken JSON."""
+    detail = str(error)
+    if isinstance(error, RecursionError):
+        return Fault(Reason.TOO_DEEP, "nested too deeply", value)
+    if isinstance(error, UnicodeDecodeError) or "utf-8" in detail.lower():
+        return Fault(Reason.NOT_UTF8, detail, value)
+    if "out of range" in detail.lower():
+        return Fault(Reason.NOT_FINITE, detail, value)
+    if isinstance(error, msgspec.ValidationError):
+        return Fault(Reason.WRONG_SCHEMA, detail, value)
+    return Fault(Reason.MALFORMED_JSON, detail, value)
+
+
+def read_labels(raw: bytes, limit: int = 64, key_chars: int = 128, value_chars: int = 1024) -> dict[str, str] | str:
+    """A label set, or the sentence that says what is wrong with it."""
+    try:
+        labels = usage.decode_labels(raw)
+    except _UNREADABLE as error:
+        return f"labels: {error}"
+    if len(labels) > limit:
+        return f"{len(labels)} labels, at most {limit}"
+    for key, value in labels.items():
+        if len(key) > key_chars or len(value) > value_chars:
+            return f"label {key[:40]!r} is longer than {key_chars} (name) or {value_chars} (value) characters"
+    return labels

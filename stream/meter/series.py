@@ -1,0 +1,118 @@
+"""Everything worked out once per distinct label set, in columns that the hot path can index."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream.meter.attribute import Attribution, Attributor
+from stream.meter.calibrate import Factors
+from stream.meter.decode import read_labels
+from stream.meter.money import NANO
+from stream.meter.price import PriceBook
+from stream.schema.spend import Name
+
+Key = tuple[bytes, bytes, str, str]  # envelope's labels, own labels, driver, sku: all as they came
+
+INVALID: Final = -1
+MAX_DRIVER_CHARS: Final = 128
+MAX_SKU_CHARS: Final = 256
+
+
+@dataclass(slots=True)
+class Series:
+    """One label set with a driver and a SKU. `targets` index the table's `names`: what the money adds
+    to without a price, with one, and the remarks on calibrated money."""
+
+    driver: str
+    sku: str
+    attribution: Attribution
+    targets: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+
+
+class SeriesTable:
+    """Label sets met so far, numbered from 0. Forgotten as a whole when it grows over its bound:
+    numbers live only as long as one commit, so nothing else remembers them."""
+
+    def __init__(self, attributor: Attributor, prices: PriceBook, factors: Factors, bound: int) -> None:
+        self._attributor = attributor
+        self._prices = prices
+        self._factors = factors
+        self._bound = bound
+        self.clear()
+
+    def clear(self) -> None:
+        self.ids: dict[Key, int] = {}
+        self.series: list[Series] = []
+        self.names: list[Name] = []
+        self._problem: tuple[Key, str] = ((b"", b"", "", ""), "")
+        self._name_ids: dict[Name, int] = {}
+        self._price_cache: dict[tuple[int, int], Fraction | None] = {}
+
+    @property
+    def full(self) -> bool:
+        return len(self.ids) >= self._bound
+
+    def add(self, key: Key) -> int:
+        """Number of a label set not met before, or INVALID with the sentence in `problem`."""
+        shared, own, driver, sku = key
+        labels, problem = _merged(shared, own)
+        if not problem and (not driver or len(driver) > MAX_DRIVER_CHARS or len(sku) > MAX_SKU_CHARS):
+            problem = f"driver must have 1 to {MAX_DRIVER_CHARS} characters, sku at most {MAX_SKU_CHARS}"
+        if problem:
+            self._problem = (key, problem)  # only the last: a flood of bad label sets must cost nothing
+            return INVALID
+        priced = self._attributor.attribute(labels, driver, priced=True)
+        unpriced = self._attributor.attribute(labels, driver, priced=False)
+        targets = (self._intern(unpriced.rows), self._intern(priced.rows), self._intern(priced.notes))
+        number = len(self.series)
+        self.series.append(Series(driver, sku, priced, targets))
+        self.ids[key] = number
+        return number
+
+    def problem(self, key: Key) -> str:
+        """Why this label set is INVALID."""
+        if self._problem[0] != key:
+            self.add(key)
+        return self._problem[1]
+
+    def names_of(self, number: int, role: int) -> NDArray[np.int64]:
+        return self.series[number].targets[role]
+
+    def price_usd(self, number: int, at_ms: int) -> float:
+        """Dollars a unit as a float, 0 without a price: for bounds, not for money."""
+        return float(self.price(number, at_ms) or 0) / NANO
+
+    def price(self, number: int, at_ms: int) -> Fraction | None:
+        """Nano-dollars a unit, in force at `at_ms`; None where the book has no price."""
+        day = at_ms // 86_400_000  # prices take effect on a date
+        if (number, day) not in self._price_cache:
+            series = self.series[number]
+            found = self._prices.price(series.driver, series.sku, series.attribution.labels, at_ms)
+            self._price_cache[number, day] = None if found is None else found.nusd_per_unit
+        return self._price_cache[number, day]
+
+    def factor(self, number: int) -> Fraction:
+        """What the invoice said of earlier estimates like this one; 1 where nothing is known."""
+        billing = self.series[number].attribution.billing
+        return Fraction(1) if billing is None else self._factors.factor(*billing)
+
+    def _intern(self, names: tuple[Name, ...]) -> NDArray[np.int64]:
+        for name in names:
+            if name not in self._name_ids:
+                self._name_ids[name] = len(self.names)
+                self.names.append(name)
+        return np.array([self._name_ids[name] for name in names], np.int64)
+
+
+def _merged(shared: bytes, own: bytes) -> tuple[dict[str, str], str]:
+    """Both label sets together, an estimate's own labels first; or what is wrong with them."""
+    labels: dict[str, str] = {}
+    for raw in (shared, own):
+        read = read_labels(raw)
+        if isinstance(read, str):
+            return {}, read
+        labels |= read
+    return labels, ""

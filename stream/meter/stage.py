@@ -1,0 +1,243 @@
+"""The meter: raw estimates in, money per scope and bucket out.
+
+decode -> price -> attribute -> spread -> combine, over columns. One instance per partition of `usage`.
+"""
+
+import zlib
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from stream.config import Config
+from stream.meter.attribute import Attributor
+from stream.meter.calibrate import Factors
+from stream.meter.combine import group
+from stream.meter.counters import Counters
+from stream.meter.intake import Intake, Pack
+from stream.meter.money import NANO, multiply
+from stream.meter.price import PriceBook
+from stream.meter.sequence import PREFIX, Sequences
+from stream.meter.series import SeriesTable
+from stream.meter.spread import spread
+from stream.schema import dead_letters, spend, topics
+from stream.stage import Batch, Commit, Output, StateRow
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+HEARTBEAT_MS: Final = 1000
+_ROLES: Final = 3  # which list of names a group adds to: without a price, with one, or only a remark
+_NOTE: Final = 2
+_COUNTERS: Final = b"counters"
+_WATERMARK: Final = b"watermark"
+
+
+class Meter:
+    """A stage over one partition of `usage`; `prices` is the book for estimates without a cost."""
+
+    def __init__(self, partition: int, config: Config, spend_partitions: int, prices: PriceBook) -> None:
+        self.partition = partition
+        self._spend_partitions = spend_partitions
+        self._factors = Factors()
+        attributor = Attributor(config.scopes, config.owners, config.owner_label)
+        self._table = SeriesTable(attributor, prices, self._factors, config.meter.max_label_sets)
+        self._sequences = Sequences()
+        self._intake = Intake(config.meter, self._table, self._sequences)
+        self._previous = 0
+        self._position = 0
+        self._moved = False
+        self._beat_ms: int | None = None
+
+    @property
+    def counters(self) -> Counters:
+        return self._intake.counters
+
+    @property
+    def watermark_ms(self) -> int:
+        """The newest time up to which this partition has seen estimates; -1 before the first."""
+        return self._intake.watermark_ms
+
+    def calibrate(self, value: bytes) -> str | None:
+        """Take one `calibrations` record; estimates that follow use it. Returns why it was ignored."""
+        return self._factors.update(value)
+
+    def restore(self, rows: Iterable[StateRow]) -> None:
+        for row in rows:
+            if row.value is None:
+                continue
+            if row.key.startswith(PREFIX):
+                self._sequences.restore(row)
+            elif row.key == _COUNTERS:
+                self._intake.counters = msgspec.json.decode(row.value, type=Counters)
+            elif row.key == _WATERMARK:
+                watermark_ms, self._position = msgspec.json.decode(row.value, type=tuple[int, int])
+                self._intake.watermark_ms, self._previous = watermark_ms, self._position
+
+    def take(self, batch: Batch) -> None:
+        self._intake.take(batch)
+        self._position = batch.next_offset
+        self._moved = True
+
+    def commit(self, now_ms: int) -> Commit:
+        """Price, spread and combine what was taken. Without input, a heartbeat once a second."""
+        if not self._moved and self._beat_ms is not None and now_ms - self._beat_ms < HEARTBEAT_MS:
+            return Commit()
+        self._beat_ms = now_ms
+        commit = Commit(outputs=self._records(self._combined(), now_ms))
+        for letter in self._intake.letters:
+            key = f"{letter.topic}/{letter.partition}".encode()
+            commit.outputs.append(Output(topics.DEAD_LETTERS, key, dead_letters.encode(letter), 0))
+        if self._moved:
+            commit.positions = {(topics.USAGE, self.partition): self._position}
+            commit.state = [
+                *self._sequences.changes(),
+                StateRow(_COUNTERS, msgspec.json.encode(self.counters)),
+                StateRow(_WATERMARK, msgspec.json.encode((self.watermark_ms, self._position))),
+            ]
+        self._previous = self._position
+        self._moved = False
+        self._intake.clear()
+        if self._table.full:
+            self._table.clear()
+        return commit
+
+    def _combined(self) -> spend.Rows | None:
+        """Everything taken since the last commit as one row per name, width and bucket."""
+        packs = self._intake.packs
+        if not packs:
+            return None
+        pack = Pack(*(np.concatenate([getattr(pack, name) for pack in packs]) for name in Pack.__slots__))
+        # Quantities are added up before they are priced, and each sum is rounded once.
+        order, first = group(pack.series, pack.duplicate, pack.has_cost, pack.late, pack.start, pack.end)
+        series, start, end = pack.series[order][first], pack.start[order][first], pack.end[order][first]
+        duplicate, has_cost = pack.duplicate[order][first], pack.has_cost[order][first]
+        late = pack.late[order][first]
+        count = np.diff(np.append(first, len(order)))
+        quantity = np.add.reduceat(pack.quantity[order], first)
+        cost = np.add.reduceat(pack.cost_nusd[order], first)
+        rest = np.add.reduceat(pack.rest_ausd[order], first)
+        cost += multiply(rest, Fraction(1, NANO))
+        priced = self._price(series, start, quantity, has_cost == 1, cost)
+        uncalibrated = cost.copy()
+        self._calibrate(series, cost)
+        self._count(series, cost, count, duplicate == 1, late == 1, priced)
+        keep = duplicate == 0
+        if not keep.any():
+            return None
+        columns = (series, start, end, cost, cost - uncalibrated, quantity, count, priced.astype(np.int64))
+        return self._attribute(*(column[keep] for column in columns))
+
+    def _price(self, series: Ints, start: Ints, quantity: Floats, has_cost: NDArray[np.bool_], cost: Ints) -> NDArray[np.bool_]:
+        """Fill in `cost` where none was sent; tells which groups have one in the end."""
+        priced = has_cost.copy()
+        missing = np.flatnonzero(~has_cost)
+        if len(missing):
+            order, first = group(series[missing], start[missing] // 86_400_000)
+            for members in np.split(missing[order], first[1:]):
+                price = self._table.price(int(series[members[0]]), int(start[members[0]]))
+                if price is not None:
+                    cost[members] = multiply(quantity[members], price)
+                    priced[members] = True
+        return priced
+
+    def _calibrate(self, series: Ints, cost: Ints) -> None:
+        if self._factors:
+            for number in np.unique(series):
+                factor = self._table.factor(int(number))
+                if factor != 1:
+                    members = np.flatnonzero(series == number)
+                    cost[members] = multiply(cost[members], factor)
+
+    def _count(self, series: Ints, cost: Ints, count: Ints, duplicate: NDArray[np.bool_], late: NDArray[np.bool_], priced: NDArray[np.bool_]) -> None:
+        """The intake counted the events sent; their dollars are known only now."""
+        counters = self.counters
+        counters.sent_nusd += int(cost.sum())
+        counters.duplicate_events += int(count[duplicate].sum())
+        counters.duplicate_nusd += int(cost[duplicate].sum())
+        counters.late_events += int(count[late & ~duplicate].sum())
+        counters.late_nusd += int(cost[late & ~duplicate].sum())
+        counters.unpriced_events += int(count[~priced & ~duplicate].sum())
+
+    def _attribute(
+        self, series: Ints, start: Ints, end: Ints, cost: Ints, calibrated: Ints, quantity: Floats, count: Ints, priced: Ints
+    ) -> spend.Rows:
+        """Spread each span over its buckets, then add each bucket to every scope it belongs to."""
+        columns = self._fan_out(series * _ROLES + priced, start, end, cost, quantity, count)
+        noted = np.flatnonzero(calibrated)
+        if len(noted):
+            nothing = np.zeros(len(noted), np.int64)
+            notes = self._fan_out(
+                series[noted] * _ROLES + _NOTE, start[noted], end[noted], calibrated[noted], nothing.astype(float), nothing
+            )
+            columns = [np.concatenate(pair) for pair in zip(columns, notes, strict=True)]
+        key, width, bucket, cost, quantity, count = columns
+        order, first = group(key, width, bucket)
+        return spend.Rows(
+            names=self._table.names,
+            key=key[order][first],
+            width=width[order][first],
+            bucket=bucket[order][first],
+            cost_nusd=np.add.reduceat(cost[order], first),
+            quantity=np.add.reduceat(quantity[order], first),
+            count=np.add.reduceat(count[order], first),
+        )
+
+    def _fan_out(self, kind: Ints, start: Ints, end: Ints, cost: Ints, quantity: Floats, count: Ints) -> list[NDArray]:
+        """Columns name, width, bucket, cost, quantity, count. A kind is a series and which of its
+        lists of names it adds to."""
+        parts = spread(start, end, cost, quantity, self.watermark_ms)
+        counted = np.where(parts.first, count[parts.span], 0)
+        order, first = group(kind[parts.span], parts.width, parts.bucket)
+        kind = kind[parts.span][order][first]
+        cost = np.add.reduceat(parts.cost_nusd[order], first)
+        count = np.add.reduceat(counted[order], first)
+        distinct, inverse = np.unique(kind, return_inverse=True)
+        members = [self._table.names_of(int(number) // _ROLES, int(number) % _ROLES) for number in distinct]
+        if distinct[0] % _ROLES != _NOTE:
+            self.counters.accepted_nusd += int(cost.sum())
+            self.counters.accepted_events += int(count.sum())
+            unmapped = np.array([self._table.series[number // _ROLES].attribution.unmapped for number in distinct])
+            self.counters.unmapped_nusd += int(cost[unmapped[inverse]].sum())
+        each = np.array([len(names) for names in members], np.int64)
+        length = each[inverse]
+        within = np.arange(int(length.sum())) - np.repeat(np.cumsum(length) - length, length)
+        flat = np.concatenate(members)[np.repeat((np.cumsum(each) - each)[inverse], length) + within]
+        again = np.repeat(np.arange(len(kind)), length)
+        quantity = np.add.reduceat(parts.quantity[order], first)
+        return [flat, parts.width[order][first][again], parts.bucket[order][first][again], cost[again], quantity[again], count[again]]
+
+    def _records(self, rows: spend.Rows | None, now_ms: int) -> list[Output]:
+        """One record to every spend partition, also where it has no rows: it carries the watermark."""
+        empty = np.zeros(0, np.int64)
+        nothing = spend.Rows([], empty, empty, empty, empty, empty.astype(float), empty)
+        shares = [nothing] * self._spend_partitions
+        if rows is not None:
+            distinct, inverse = np.unique(rows.key, return_inverse=True)
+            names = [rows.names[number] for number in distinct]
+            home = np.array([partition_of(name.scope, self._spend_partitions) for name in names])
+            for partition in range(self._spend_partitions):
+                mine = np.flatnonzero(home == partition)
+                position = np.cumsum(home == partition) - 1
+                mask = home[inverse] == partition
+                shares[partition] = spend.Rows(
+                    [names[number] for number in mine], position[inverse][mask], rows.width[mask], rows.bucket[mask],
+                    rows.cost_nusd[mask], rows.quantity[mask], rows.count[mask],
+                )
+        return [
+            Output(
+                topics.SPEND,
+                None,
+                spend.encode(spend.Spend(self.partition, self._previous, self._position, self.watermark_ms, now_ms, share)),
+                partition,
+            )
+            for partition, share in enumerate(shares)
+        ]
+
+
+def partition_of(scope: str, partitions: int) -> int:
+    """Where a scope lives, with all its components. Fixed for good once `spend` holds data."""
+    return zlib.crc32(scope.encode()) % partitions
