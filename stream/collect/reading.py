@@ -1,0 +1,321 @@
+"""One file being read: charges of its rows, cut, put in order of `end` and packed into `usage` messages."""
+
+import heapq
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Decimal
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from stream.collect.inputfile import InputFile, Row, Table
+from stream.collect.reader import (
+    LONGEST_PIECE_MS,
+    ROW_LIMIT,
+    Charge,
+    Excluded,
+    Format,
+    Item,
+    Meter,
+    Options,
+    Rejected,
+    Tally,
+    UsageMessage,
+)
+from stream.collect.values import COST_LIMIT_USD, EXACT, ROUNDED, number, plain
+from stream.errors import UserError
+
+ESTIMATES_A_MESSAGE: Final = 100
+# A producer sends at least once a minute, so a message never holds what ended further apart.
+MESSAGE_SPAN_MS: Final = 60_000
+# Half of the 1 MB that a broker takes by default.
+MESSAGE_BYTES: Final = 500_000
+# The meter's limits on a label set.
+LABELS_A_ROW: Final = 64
+LABEL_NAME_CHARS: Final = 128
+LABEL_VALUE_CHARS: Final = 1024
+NAMES_LIMIT_CHARS: Final = 1_000
+# A quantity shared among pieces is rounded to at least 1e-12 of its unit; the pieces add up to the whole.
+SHARE_DIGITS: Final = 12
+
+_ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
+
+
+class _Estimate(msgspec.Struct, omit_defaults=True, kw_only=True):
+    start: int
+    end: int
+    driver: str
+    quantity: Decimal | None = None
+    cost_usd: str | None = None
+    sku: str | None = None
+    labels: msgspec.Raw
+
+
+class _Envelope(msgspec.Struct):
+    source: str
+    epoch: int
+    seq: int
+    labels: dict[str, str]
+    estimates: list[msgspec.Raw]
+
+
+class Reading(Tally):
+    """Iterate once; the counters of `Tally` and `bytes_read` hold at every moment.
+
+    The same file with the same options gives the same messages. Errors: `UserError` for the file itself
+    (not found, damaged, no rows, wrong columns); what is wrong with a row comes out as `Rejected`.
+    """
+
+    def __init__(self, path: Path, file_format: Format, options: Options) -> None:
+        super().__init__()
+        self.path = path
+        self.format = file_format
+        self.options = options
+        self.source = f"file/{path.name}"
+        self.file = InputFile(path)
+        self._label_sets: dict[bytes, msgspec.Raw] = {}
+        piece_ms = options.piece_s * 1000 if options.piece_s else file_format.piece_ms
+        self._piece_ms = min(piece_ms, LONGEST_PIECE_MS)
+
+    @property
+    def size_bytes(self) -> int:
+        return self.file.size_bytes
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes of the file as stored. A sorted file is read to its end before its first message."""
+        return self.file.bytes_read
+
+    def __iter__(self) -> Iterator[Item]:
+        with self.file:
+            for item in self._packed() if self.format.arrival_order else self._sorted():
+                self._count(item)
+                yield item
+        if self.rows == 0:
+            raise UserError(f"{self.path.name} has no rows: there is nothing to replay.")
+
+    def _count(self, item: Item) -> None:
+        if isinstance(item, UsageMessage):
+            self.messages += 1
+        elif isinstance(item, Rejected):
+            self.rejected += 1
+        else:
+            self.excluded[item.reason] += 1
+
+    def _sorted(self) -> Iterator[Item]:
+        held: list[Charge] = []
+        for item in self.format.read(self):
+            if not isinstance(item, Charge):
+                yield item
+            else:
+                held.append(item)
+        packer = _Packer(self)
+        for piece in in_order_of_end(held, self._piece_ms):
+            yield from packer.add(piece)
+        yield from packer.flush()
+
+    def _packed(self) -> Iterator[Item]:
+        packer = _Packer(self)
+        for item in self.format.read(self):
+            if isinstance(item, Charge):
+                yield from packer.add(item)
+            else:
+                yield item
+        yield from packer.flush()
+
+    # What the readers of a format use.
+
+    def table(self, needed: frozenset[str], nulls: frozenset[str]) -> Table:
+        table = Table(self.file, nulls)
+        table.require(needed, self.format.name)
+        return table
+
+    def charges(self, table: Table, to_charge: Callable[[Row], Charge | Excluded]) -> Iterator[Charge | Item]:
+        """A charge for each row of the table; `ValueError` of `to_charge` is the reason of a rejection."""
+        for row in self.rows_of(table):
+            yield row if isinstance(row, Rejected) else self.charge_of(row, to_charge)
+
+    def charge_of(self, row: Row, to_charge: Callable[[Row], Charge | Excluded]) -> Charge | Item:
+        try:
+            charge = to_charge(row)
+            if isinstance(charge, Charge):
+                self._accept(charge)
+        except ValueError as error:
+            return row.rejected(str(error))
+        return charge
+
+    def rows_of(self, table: Table) -> Iterator[Row | Rejected]:
+        """The rows of the table, counted."""
+        for row in table:
+            self.rows += 1
+            if self.rows > ROW_LIMIT and not self.format.arrival_order:
+                raise UserError(f"{self.path.name} has over {ROW_LIMIT:,} rows. Split it by day or month.")
+            yield row
+
+    def labels(self, labels: Mapping[str, str | None]) -> msgspec.Raw:
+        """The JSON of a label set without its nulls; equal sets share one object.
+
+        What the meter would not take is cut off: a label too long must not cost its row.
+        """
+        given = {name: value for name, value in labels.items() if value is not None}
+        kept = {
+            name[:LABEL_NAME_CHARS]: value[:LABEL_VALUE_CHARS]
+            for name, value in islice(given.items(), LABELS_A_ROW)
+        }
+        if kept != given:
+            self.notes["labels too long or too many, cut"] += 1
+        encoded = msgspec.json.encode(kept)
+        return self._label_sets.setdefault(encoded, msgspec.Raw(encoded))
+
+    def quantity(self, text: str | None, column: str) -> Decimal | None:
+        """A quantity; a negative one (a correction) is left out, its cost counts all the same."""
+        if text is None:
+            return None
+        quantity = number(text, column)
+        if quantity < 0:
+            self.notes["negative quantity left out, its cost kept"] += 1
+            return None
+        return quantity
+
+    def cost_usd(self, text: str, column: str, currency: str | None) -> str:
+        """The cost as decimal text in USD: as it stands, or times the exchange rate, exactly."""
+        text = plain(text, column)
+        cost = Decimal(text)
+        currency = (currency or self.options.currency or "").upper()
+        if not currency:
+            raise ValueError("no currency is named: give the option `currency`")
+        self.native[currency] = EXACT.add(self.native.get(currency, Decimal(0)), cost)
+        if currency != "USD":
+            rate = self.options.fx.get(currency)
+            if rate is None:
+                raise ValueError(f"currency {currency} is not USD: give an exchange rate (option `fx`)")
+            cost = EXACT.multiply(cost, rate)
+            text = str(cost)
+            self.notes[f"{currency} taken as {rate} USD"] += 1
+        if abs(cost) > COST_LIMIT_USD:
+            raise ValueError(f"{column} is {text[:40]} USD, over the limit of {COST_LIMIT_USD:,}")
+        return text
+
+    def _accept(self, charge: Charge) -> None:
+        span_ms = charge.end_ms - charge.start_ms
+        if span_ms < 0:
+            raise ValueError("it ends before it starts")
+        if self.format.arrival_order and span_ms > LONGEST_PIECE_MS:
+            raise ValueError("it lasts longer than 31 days")
+        for meter in charge.meters:
+            if len(meter.driver) + len(meter.sku or "") > NAMES_LIMIT_CHARS:
+                raise ValueError(f"its unit and SKU are over {NAMES_LIMIT_CHARS:,} characters")
+            if meter.cost_usd is not None:
+                self.accepted_usd = EXACT.add(self.accepted_usd, Decimal(meter.cost_usd))
+
+    @contextmanager
+    def beside(self, path: Path, needed: frozenset[str]) -> Iterator[Table]:
+        """A second file that belongs to this one."""
+        with InputFile(path) as file:
+            table = Table(file, frozenset({""}))
+            table.require(needed, self.format.name)
+            yield table
+
+
+def in_order_of_end(charges: list[Charge], piece_ms: int) -> Iterator[Charge]:
+    """Charges cut into pieces of at most `piece_ms` from their own start, in order of `end`, then row.
+
+    Costs and quantities are shared by time. Each piece is the rounded share up to its end less that up to
+    its start, so the pieces add up to the whole exactly.
+    """
+    heap = [(min(c.end_ms, c.start_ms + piece_ms), c.row, c.start_ms, c) for c in charges]
+    heapq.heapify(heap)
+    while heap:
+        end_ms, row, start_ms, charge = heap[0]
+        if end_ms == charge.end_ms:
+            heapq.heappop(heap)
+        else:
+            heapq.heapreplace(heap, (min(charge.end_ms, end_ms + piece_ms), row, end_ms, charge))
+        if (start_ms, end_ms) == (charge.start_ms, charge.end_ms):
+            yield charge
+        else:
+            yield _piece(charge, start_ms, end_ms)
+
+
+def _piece(charge: Charge, start_ms: int, end_ms: int) -> Charge:
+    def between(total: Decimal) -> Decimal:
+        return EXACT.subtract(_share(total, charge, end_ms), _share(total, charge, start_ms))
+
+    meters = tuple(
+        Meter(
+            meter.driver,
+            None if meter.quantity is None else between(meter.quantity),
+            None if meter.cost_usd is None else str(between(Decimal(meter.cost_usd))),
+            meter.sku,
+        )
+        for meter in charge.meters
+    )
+    return charge._replace(start_ms=start_ms, end_ms=end_ms, meters=meters)
+
+
+def _share(total: Decimal, charge: Charge, until_ms: int) -> Decimal:
+    """What of `total` falls before `until_ms`; the whole of it, unrounded, at the charge's end."""
+    if until_ms == charge.end_ms:
+        return total
+    part = ROUNDED.divide(
+        ROUNDED.multiply(total, until_ms - charge.start_ms), Decimal(charge.end_ms - charge.start_ms)
+    )
+    exponent = total.as_tuple().exponent
+    assert isinstance(exponent, int)
+    return part.quantize(Decimal(1).scaleb(min(exponent, -SHARE_DIGITS)), context=ROUNDED)
+
+
+class _Packer:
+    """Estimates into envelopes: a new one when it is full, too long in time, or time goes back.
+
+    What goes back in time was late: it goes in a message of its own time, after what came before.
+    """
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._estimates: list[msgspec.Raw] = []
+        self._bytes = 0
+        self._first_end_ms = 0
+        self._last_end_ms = 0
+        self._row = 0
+        self._clock_ms = 0
+        self._seq = 0
+
+    def add(self, charge: Charge) -> Iterator[UsageMessage]:
+        if charge.end_ms < self._last_end_ms or charge.end_ms - self._first_end_ms >= MESSAGE_SPAN_MS:
+            yield from self.flush()
+        for meter in charge.meters:
+            estimate = msgspec.Raw(_encode(charge, meter))
+            if len(self._estimates) == ESTIMATES_A_MESSAGE or self._bytes + len(estimate) > MESSAGE_BYTES:
+                yield from self.flush()
+            if not self._estimates:
+                self._first_end_ms = charge.end_ms
+            self._estimates.append(estimate)
+            self._bytes += len(estimate)
+            self._last_end_ms = charge.end_ms
+            self._clock_ms = max(self._clock_ms, charge.end_ms)
+            self._row = charge.row
+
+    def flush(self) -> Iterator[UsageMessage]:
+        if self._estimates:
+            self._reading.estimates += len(self._estimates)
+            envelope = _Envelope(self._reading.source, 0, self._seq, {}, self._estimates)
+            self._seq += 1
+            self._estimates, self._bytes = [], 0
+            yield UsageMessage(_ENCODER.encode(envelope), self._clock_ms, self._row)
+
+
+def _encode(charge: Charge, meter: Meter) -> bytes:
+    return _ENCODER.encode(
+        _Estimate(
+            start=charge.start_ms,
+            end=charge.end_ms,
+            driver=meter.driver,
+            quantity=meter.quantity,
+            cost_usd=meter.cost_usd,
+            sku=meter.sku,
+            labels=charge.labels,
+        )
+    )
