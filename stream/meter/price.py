@@ -12,7 +12,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from fractions import Fraction
 from importlib import resources
 from pathlib import Path
@@ -30,7 +30,7 @@ MOST_USD: Final = Decimal(1_000_000)
 MISTAKES_SHOWN: Final = 20
 
 _EPOCH: Final = dt.date(1970, 1, 1)
-_ALWAYS: Final = dt.date.min
+_SINCE_EVER: Final = -(2**63)
 _DRIVER: Final = re.compile(r"[a-z][a-z0-9_]*")
 _DECIMAL: Final = re.compile(r"\d{1,30}(\.\d{1,30})?", re.ASCII)
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -73,16 +73,14 @@ class PriceBook:
     def __init__(self, prices: Mapping[Key, list[Price]]) -> None:
         """`prices` holds the versions of each row by rising date."""
         self._prices = {key: tuple(versions) for key, versions in prices.items()}
-        self._dates = {
-            key: [price.effective_date or _ALWAYS for price in versions] for key, versions in self._prices.items()
-        }
+        self._days = {key: [_day(price) for price in versions] for key, versions in self._prices.items()}
         providers: dict[tuple[str, str, str], set[str]] = {}
         for driver, sku, region, provider in self._prices:
             providers.setdefault((driver, sku, region), set()).add(provider)
         self._only = {place: names.pop() for place, names in providers.items() if len(names) == 1}
 
-    def __len__(self) -> int:
-        return sum(map(len, self._prices.values()))
+    def __iter__(self) -> Iterator[Price]:
+        return (price for versions in self._prices.values() for price in versions)
 
     def price(self, driver: str, sku: str, labels: Mapping[str, str], at_ms: int) -> Price | None:
         """The price in force at `at_ms` (UTC epoch milliseconds), or None: the estimate is unpriced.
@@ -91,10 +89,10 @@ class PriceBook:
         a row without a region any region. SKU goes before region, region before provider. A row that is
         not in force yet gives way to the next less specific one.
         """
-        day = _EPOCH + dt.timedelta(days=at_ms // DAY_MS)
+        day = at_ms // DAY_MS
         for key in self._candidates(driver, sku, labels.get("region", _ANY), labels.get("provider", _ANY)):
             versions = self._prices.get(key)
-            if versions is not None and (index := bisect_right(self._dates[key], day)):
+            if versions is not None and (index := bisect_right(self._days[key], day)):
                 return versions[index - 1]
         return None
 
@@ -121,7 +119,7 @@ def load(path: Path | None) -> PriceBook:
     try:
         return parse(path.read_text(encoding="utf-8-sig"), str(path))
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}; name an existing file in prices.book") from None
+        raise UserError(f"cannot read {path}: {error.strerror}; mend prices.book") from None
     except UnicodeDecodeError:
         raise UserError(f"{path} is not UTF-8 text: save it as CSV UTF-8") from None
 
@@ -151,7 +149,7 @@ def parse(text: str, name: str) -> PriceBook:
     if not prices:
         raise UserError(f"{name} has no prices: add rows below the header, or leave prices.book out")
     for versions in prices.values():
-        versions.sort(key=lambda price: price.effective_date or _ALWAYS)
+        versions.sort(key=_day)
     return PriceBook(prices)
 
 
@@ -175,7 +173,7 @@ def _row(cells: list[str], line: int) -> tuple[Key, Price]:
         if cell != cell.strip():
             raise ValueError(f"{column} has blanks around {cell.strip()!r}: remove them")
     if not _DRIVER.fullmatch(row["driver"]):
-        raise ValueError(f"driver is {row['driver']!r}; write lower-case words joined by _, such as pod_hours")
+        raise ValueError(f"driver is {row['driver']!r}; write lower-case words such as pod_hours")
     usd, per = _decimal(row, "price_usd"), _decimal(row, "per")
     if per == 0:
         raise ValueError("per is 0; write how many units the price is for, such as 1")
@@ -186,11 +184,8 @@ def _row(cells: list[str], line: int) -> tuple[Key, Price]:
 
 
 def _decimal(row: Mapping[str, str], column: str) -> Decimal:
-    try:
-        if _DECIMAL.fullmatch(row[column]):
-            return Decimal(row[column])
-    except InvalidOperation:  # pragma: no cover - the pattern admits decimals only
-        pass
+    if _DECIMAL.fullmatch(row[column]):
+        return Decimal(row[column])
     raise ValueError(f"{column} is {row[column]!r}; write a plain number of 0 or more, such as 0.0416")
 
 
@@ -203,6 +198,11 @@ def _date(text: str) -> dt.date | None:
     except ValueError:
         pass
     raise ValueError(f"effective_date is {text!r}; write a date such as 2026-01-01, or leave it empty")
+
+
+def _day(price: Price) -> int:
+    """Days from the epoch to the date a price takes effect."""
+    return _SINCE_EVER if price.effective_date is None else (price.effective_date - _EPOCH).days
 
 
 def _add(versions: list[Price], price: Price) -> None:
