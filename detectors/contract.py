@@ -8,11 +8,11 @@ pickle. `detectors.check` runs any implementation through these rules.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Final, Protocol
+from typing import Annotated, ClassVar, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -89,10 +89,13 @@ class Scores:
 class Params(BaseModel):
     """Settings of a detector. Unknown keys are errors; every default comes with its arithmetic."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    enabled: bool = True
-    floor_usd_per_hour: float = 1.0
+    enabled: Annotated[bool, Field(description="whether it runs at all")] = True
+    floor_usd_per_hour: Annotated[
+        float,
+        Field(gt=0, description="excess below which it stays silent; $1/h is 1 × 24 × 30 = $720 a month"),
+    ] = 1.0
 
 
 class Detector(Protocol):

@@ -1,0 +1,72 @@
+"""Detectors by name: the built-in ones, and those that installed packages offer.
+
+A package adds its own by an entry point in the group `burnline.detectors`, named as the detector is:
+
+    [project.entry-points."burnline.detectors"]
+    my-detector = "my_package.my_module:MyDetector"
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from importlib.metadata import entry_points
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from detectors.burn_vs_baseline import BurnVsBaseline
+from detectors.burn_vs_budget import BurnVsBudget
+from detectors.contract import Detector
+from detectors.emergency import Emergency
+from detectors.step import Step
+
+GROUP: Final = "burnline.detectors"
+BUILT_IN: Final[tuple[type[Detector], ...]] = (Step, BurnVsBaseline, BurnVsBudget, Emergency)
+
+
+def all_names() -> list[str]:
+    """Names of all detectors that can be built, sorted. Loads no code of other packages."""
+    return sorted({kind.name for kind in BUILT_IN} | {entry.name for entry in entry_points(group=GROUP)})
+
+
+def build(name: str, settings: Mapping[str, Any]) -> Detector:
+    """A new detector with these settings; what is left out has its default.
+
+    Raises ValueError, in one sentence, for an unknown name or key (with the nearest known one), a value
+    out of range, and a package whose detector can't be loaded or is called otherwise.
+    """
+    detector = find(name)
+    try:
+        return detector(detector.params_type.model_validate(dict(settings)))
+    except ValidationError as error:
+        known = detector.params_type.model_fields
+        raise ValueError("; ".join(_explain(name, mistake, known) for mistake in error.errors())) from None
+
+
+def find(name: str) -> type[Detector]:
+    """The class called `name`. Raises ValueError as `build` does."""
+    for detector in BUILT_IN:
+        if detector.name == name:
+            return detector
+    for entry in entry_points(group=GROUP, name=name):
+        origin = f"detector {name!r} of the package {entry.dist.name if entry.dist else entry.value!r}"
+        try:
+            loaded: type[Detector] = entry.load()
+        except Exception as error:  # any code may run here; its author is told, the monitor's user too
+            raise ValueError(f"{origin} cannot be loaded ({error}): mend or remove the package") from error
+        called = getattr(loaded, "name", None)
+        if called != name:
+            raise ValueError(f"{origin} calls itself {called!r}: give the class and its entry point one name")
+        return loaded
+    raise ValueError(f"there is no detector {name!r}; {_nearest(name, all_names())}")
+
+
+def _explain(name: str, mistake: Any, known: Iterable[str]) -> str:
+    key = ".".join(str(part) for part in mistake["loc"])
+    if mistake["type"] == "extra_forbidden":
+        return f"detector {name!r} has no setting {key!r}; {_nearest(key, known)}"
+    return f"detector {name!r}, setting {key!r}: {mistake['msg'].removeprefix('Value error, ')}"
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, sorted(known), n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
