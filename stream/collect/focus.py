@@ -24,7 +24,7 @@ def read(reading: Reading) -> Iterator[Charge | Item]:
     table = reading.table(_PERIOD | {cost_column}, NULLS)
     if "billingcurrency" not in table.columns and reading.options.currency is None:
         raise UserError(
-            f"{reading.path.name} has no column BillingCurrency. Name the currency of its amounts (`currency`)."
+            f"{reading.path.name} has no column BillingCurrency. Say its currency (option `currency`)."
         )
     return reading.charges(table, partial(_charge, reading, cost_column))
 
