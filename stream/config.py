@@ -113,7 +113,7 @@ class Notify(Section):
     destinations: tuple[Annotated[Alertmanager | Webhook, Field(discriminator="kind")], ...] = ()
     allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "alertmanager")
     timeout_s: float = 10.0
-    resend_s: int = 60
+    resend_s: Annotated[int, Field(ge=1, le=60)] = 60
 
     @model_validator(mode="after")
     def _names_differ(self) -> "Notify":
@@ -195,7 +195,9 @@ def load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Config:
         try:
             document = yaml.safe_load(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise UserError(f"cannot read {path}: {error.strerror}; name an existing file with --config") from None
+            raise UserError(
+                f"cannot read {path}: {error.strerror}; name an existing file with --config"
+            ) from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             where = getattr(error, "problem_mark", None)
             line = f" line {where.line + 1}" if where else ""

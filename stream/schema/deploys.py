@@ -1,9 +1,11 @@
 """`deploys`: what changed in the estate, as CloudEvents (structured) or plain JSON."""
 
 import datetime as dt
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+
+_YEAR_5138_S: Final = 100_000_000_000  # beyond it the sender meant milliseconds and multiplied again
 
 
 class Deploy(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,13 +43,13 @@ def encode(deploy: Deploy) -> bytes:
 def decode(value: bytes, timestamp_ms: int) -> Deploy:
     """Read either form; `timestamp_ms` (the log's) stands in for a missing time.
 
-    Raises `msgspec.MsgspecError` when it is neither.
+    Raises `msgspec.MsgspecError`, `UnicodeDecodeError` or (nested too deep) `RecursionError` when it is
+    neither.
     """
     document: dict[str, Any] = msgspec.json.decode(value, type=dict[str, Any])
     time: Any = document.get("time")
     if "specversion" in document:
-        time = document.get("time")
-        document = {"time": time, **(document.get("data") or {})}
+        document = {"time": time, **msgspec.convert(document.get("data") or {}, dict[str, Any])}
     wire = msgspec.convert(document, _Wire, strict=False)
     if wire.time is None:
         time_s = timestamp_ms // 1000
@@ -56,4 +58,6 @@ def decode(value: bytes, timestamp_ms: int) -> Deploy:
     else:
         aware = wire.time if wire.time.tzinfo else wire.time.replace(tzinfo=dt.UTC)
         time_s = int(aware.timestamp())
+    if not 0 <= time_s < _YEAR_5138_S:
+        raise msgspec.ValidationError("Timestamp is out of range - at `$.time`")
     return Deploy(time_s=time_s, kind=wire.kind, what=wire.what, labels=wire.labels, url=wire.url)
