@@ -23,6 +23,7 @@ from typing import Final
 
 from stream.config import ScopeRule
 from stream.schema.signals import Share, Signal
+from stream.scopes import scope_labels
 
 _KEEP: Final = 0.5
 
@@ -47,7 +48,8 @@ class Grouping:
     """The rules above, for the scopes of one configuration."""
 
     def __init__(self, scopes: Sequence[ScopeRule], explains: float) -> None:
-        self._rules = {rule.name: (index, rule) for index, rule in enumerate(scopes)}
+        self._scopes = scopes
+        self._kinds = {rule.name: (index, rule) for index, rule in enumerate(scopes)}
         self._explains = explains
 
     def causes(self, members: Iterable[Member]) -> dict[str, str]:
@@ -66,11 +68,11 @@ class Grouping:
     def specificity(self, member: Member) -> tuple[int, int]:
         """More labels are more specific; among equals the kind named later in the configuration is."""
         kind = member.scope.partition("=")[0]
-        return len(member.labels), self._rules[kind][0] if kind in self._rules else len(self._rules)
+        return len(member.labels), self._kinds[kind][0] if kind in self._kinds else len(self._kinds)
 
     def has_parts(self, member: Member) -> bool:
         """Whether there may be a narrower scope that explains this one."""
-        known = self._rules.get(member.scope.partition("=")[0])
+        known = self._kinds.get(member.scope.partition("=")[0])
         return known is not None and known[1].children is not None
 
     def _cause(
@@ -86,13 +88,14 @@ class Grouping:
         if not self.has_parts(member):
             return member.scope
         shares = [(share, other) for other in narrower if (share := self.share(other, member)) > 0]
-        parts: list[tuple[float, Member]] = []
-        for share, other in sorted(shares, key=lambda part: (-part[0], part[1].scope)):
-            if all(_disjoint(other, part) for _, part in parts):
-                parts.append((share, other))
-        if parts:
-            cause = causes[parts[0][1].scope]
-            if sum(share for share, _ in parts) >= self._needed(member, cause):
+        shares.sort(key=lambda part: (-part[0], part[1].scope))
+        explained, parts = 0.0, list[Member]()
+        for share, other in shares:
+            if all(_disjoint(other, part) for part in parts):
+                parts.append(other)
+                explained += share
+            cause = causes[parts[0].scope]
+            if explained >= self._needed(member, cause):
                 return cause
         return member.scope
 
@@ -109,7 +112,7 @@ class Grouping:
         """
         if narrow.signal is None or wide.signal is None or narrow.scope == wide.scope:
             return 0.0
-        parts = [(part, self._labels(part.name)) for part in wide.signal.children]
+        parts = [(part, scope_labels(part.name, self._scopes)) for part in wide.signal.children]
         whole_nusd = max(_excess_nusd(wide.signal.children), _excess_nusd(wide.signal.drivers))
         share = 0.0
         if whole_nusd > 0:
@@ -124,15 +127,6 @@ class Grouping:
         if part_of and whole > 0:
             share = max(share, _excess_usd_per_hour(narrow.signal) / whole)
         return share
-
-    def _labels(self, scope: str) -> dict[str, str]:
-        """The labels in a scope's name; none where a value holds a slash and the name can't be split."""
-        kind, _, rest = scope.partition("=")
-        known = self._rules.get(kind)
-        if known is None:
-            return {}
-        values = rest.split("/") if len(known[1].labels) > 1 else [rest]
-        return dict(zip(known[1].labels, values, strict=True)) if len(values) == len(known[1].labels) else {}
 
 
 def _within(labels: Mapping[str, str], wider: Mapping[str, str], empty: bool = False) -> bool:

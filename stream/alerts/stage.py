@@ -5,7 +5,7 @@ worked through in order of time, so what comes out does not depend on how partit
 """
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -106,15 +106,13 @@ class Alerts:
 
     def _changed_rows(self) -> list[StateRow]:
         rows = self._rows()
-        changed = [StateRow(key, value) for key, value in rows.items() if self._durable.get(key) != value]
-        gone = [StateRow(key, None) for key in self._durable.keys() - rows.keys()]
+        keys = sorted(rows.keys() | self._durable.keys())
+        changed = [StateRow(key, rows.get(key)) for key in keys if rows.get(key) != self._durable.get(key)]
         self._durable = rows
-        return changed + sorted(gone, key=lambda row: row.key)
+        return changed
 
     def _rows(self) -> dict[bytes, bytes]:
-        def encode(thing: Any) -> bytes:
-            return msgspec.json.encode(thing, order="deterministic")
-
+        encode = msgspec.json.encode
         rows = {_SCOPE + scope.encode(): encode(track) for scope, track in self._tracks.items()}
         for (time_s, partition), evaluation in self._waiting.items():
             rows[_WAITING + f"{time_s}/{partition}".encode()] = encode(evaluation)
@@ -185,8 +183,11 @@ class Alerts:
         groups: dict[str, list[Track]] = {}
         for scope in sorted(causes):
             if (cause := causes[scope]) != scope:
-                self._advance(self._tracks[scope], now_s, quiet=True)
-                groups.setdefault(cause, []).append(self._tracks[scope])
+                track = self._tracks[scope]
+                if track.cause not in (None, scope, cause):
+                    track.life.held = []  # its age belongs to the cause it had before
+                self._advance(track, now_s, quiet=True)
+                groups.setdefault(cause, []).append(track)
         for scope in sorted(causes):
             if causes[scope] == scope:
                 self._lead(self._tracks[scope], groups.get(scope, []), now_s, members[scope])
@@ -202,7 +203,7 @@ class Alerts:
             for other in attached:
                 if other.level is not None and (level is None or other.level.rank > level.rank):
                     level, track.reason = other.level, f"{other.scope}: {other.reason}"
-            since_s = _lent_s(track, attached, level)
+            since_s = _lent_s(attached, level)
         wait_s = self._rules.group_wait_s if self._grouping.has_parts(member) else 0
         self._advance(track, now_s, level=level, since_s=since_s, wait_s=wait_s)
 
@@ -230,15 +231,11 @@ class Alerts:
         self._transitions.append(track.alert(now_s, self._rules))
 
 
-def _lent_s(track: Track, attached: list[Track], level: Level | None) -> int | None:
-    """Since when the group has been at `level`, so that finding the cause late does not delay its page.
-
-    A scope that was attached elsewhere before lends nothing: its time belongs to the other cause.
-    """
+def _lent_s(attached: list[Track], level: Level | None) -> int | None:
+    """Since when the group has been at `level`, so that finding the cause late does not delay its page."""
     if level is None:
         return None
-    lenders = [other for other in attached if other.cause in (None, other.scope, track.scope)]
-    since = [since_s for other in lenders if (since_s := other.life.since_s(level)) is not None]
+    since = [since_s for track in attached if (since_s := track.life.since_s(level)) is not None]
     return min(since, default=None)
 
 
