@@ -42,7 +42,6 @@ class View:
     baseline_kind          (n,) 0 none, 1 trailing day, 2 hour of day, 3 hour of week
     budget_usd             (n,) dollars for this calendar month (UTC)
     month_to_date_usd      (n,) spent since the month began
-    month_expected_usd     (n,) what the baseline expects from the month's start up to now
     projection_usd         (n,) the month's total if things go on as they are
     projection_day_usd     (n,) the month's total if only the next 24 h go on at the last hour's rate and
                            the rest follows the baseline
@@ -60,7 +59,6 @@ class View:
     baseline_kind: Ints
     budget_usd: Floats
     month_to_date_usd: Floats
-    month_expected_usd: Floats
     projection_usd: Floats
     projection_day_usd: Floats
     month_s: int

@@ -5,34 +5,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from stream.config import OwnerRule, ScopeRule
-from stream.schema.spend import CHILD, DRIVER, NOTE, Name
-from stream.schema.spend import CALIBRATION as CALIBRATION_NOTE
-
-UNMAPPED = "unmapped"
-UNPRICED = "unpriced"
-BILLING = "billing"
-
-
-def scope_name(kind: str, values: Iterable[str]) -> str:
-    """`service=shop/checkout`. A slash inside a value is escaped, so that the name can be taken apart."""
-    parts = list(values)
-    if not parts:
-        return kind
-    if len(parts) == 1:
-        return f"{kind}={parts[0]}"
-    return f"{kind}=" + "/".join(part.replace("%", "%25").replace("/", "%2F") for part in parts)
-
-
-def scope_labels(scope: str, rules: Iterable[ScopeRule]) -> dict[str, str]:
-    """The labels a scope stands for, the inverse of `scope_name`."""
-    kind, _, value = scope.partition("=")
-    for rule in rules:
-        if rule.name == kind and value:
-            if len(rule.labels) == 1:
-                return {rule.labels[0]: value}
-            parts = [part.replace("%2F", "/").replace("%25", "%") for part in value.split("/")]
-            return dict(zip(rule.labels[len(rule.labels) - len(parts) :], parts, strict=False))
-    return {}
+from stream.schema.spend import CALIBRATION, CHILD, DRIVER, NOTE, Name
+from stream.scopes import BILLING, UNMAPPED, UNPRICED, scope_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +58,7 @@ class Attributor:
         billing = self._billing(owned)
         if billing is not None:
             rows.append(Name(scope_name(BILLING, billing), driver, DRIVER))
-        notes = tuple(Name(row.scope, CALIBRATION_NOTE, NOTE) for row in rows if row.role == DRIVER)
+        notes = tuple(Name(row.scope, CALIBRATION, NOTE) for row in rows if row.role == DRIVER)
         return Attribution(owned, tuple(rows), notes, billing, unmapped)
 
     def _owned(self, labels: Mapping[str, str]) -> dict[str, str]:

@@ -55,7 +55,9 @@ def decode(value: bytes, max_bytes: int) -> Decoded:
             return _take_apart(value)
         return Decoded(sequence=_sequence(message), estimates=[message])
     if message.driver or message.start != -1 or message.end != -1:
-        fault = Fault(Reason.WRONG_SCHEMA, "an envelope's start, end and driver belong inside estimates", value)
+        fault = Fault(
+            Reason.WRONG_SCHEMA, "an envelope's start, end and driver belong inside estimates", value
+        )
         return Decoded(faults=[fault])
     return Decoded(_sequence(message), bytes(message.labels), message.estimates)
 
@@ -147,7 +149,9 @@ def _fault(error: Exception, value: bytes) -> Fault:
     return Fault(Reason.MALFORMED_JSON, detail, value)
 
 
-def read_labels(raw: bytes, limit: int = 64, key_chars: int = 128, value_chars: int = 1024) -> dict[str, str] | str:
+def read_labels(
+    raw: bytes, limit: int = 64, key_chars: int = 128, value_chars: int = 1024
+) -> dict[str, str] | str:
     """A label set, or the sentence that says what is wrong with it."""
     try:
         labels = usage.decode_labels(raw)

@@ -83,7 +83,12 @@ class Intake:
             self._check(batch, estimates, shared, np.array(message, np.int64), np.array(repeated, np.int64))
 
     def _check(
-        self, batch: Batch, estimates: list[Estimate | Message], shared: list[bytes], message: Ints, repeated: Ints
+        self,
+        batch: Batch,
+        estimates: list[Estimate | Message],
+        shared: list[bytes],
+        message: Ints,
+        repeated: Ints,
     ) -> None:
         arrived = np.asarray(batch.timestamps_ms, np.int64)[message]
         start = _times([estimate.start for estimate in estimates])
@@ -111,8 +116,7 @@ class Intake:
         bad = np.zeros(len(estimates), np.bool_)
         reasons: dict[int, Reason] = {}
         for reason, failed in tests:
-            for index in np.flatnonzero(failed & ~bad):
-                reasons[int(index)] = reason
+            reasons |= dict.fromkeys(np.flatnonzero(failed & ~bad).tolist(), reason)
             bad |= failed
         cost_nusd, rest_ausd = self._money(batch, np.where(finite & ~bad, cost_usd, 0.0), message)
         self.counters.sent_events += len(estimates)
@@ -125,7 +129,15 @@ class Intake:
             newest = int(np.minimum(end, arrived)[good & (repeated == 0)].max(initial=-1))
             self.watermark_ms = max(self.watermark_ms, newest)
             pack = Pack(
-                series, start, end, quantity, has_cost.astype(np.int64), cost_nusd, rest_ausd, repeated, late.astype(np.int64)
+                series,
+                start,
+                end,
+                quantity,
+                has_cost.astype(np.int64),
+                cost_nusd,
+                rest_ausd,
+                repeated,
+                late.astype(np.int64),
             )
             self.packs.append(pack if good.all() else pack.keep(good))
 
@@ -143,7 +155,9 @@ class Intake:
                     numbers[index] = known[key] if key in known else self._table.add(key)
         return np.array(numbers, np.int64)
 
-    def _too_dear(self, series: Ints, start: Ints, quantity: Floats, cost_usd: Floats, has_cost: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    def _too_dear(
+        self, series: Ints, start: Ints, quantity: Floats, cost_usd: Floats, has_cost: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
         """Beyond the sanity bound. Priced estimates are judged by the price as a float: it is a bound."""
         usd = np.abs(cost_usd)
         to_price = np.flatnonzero(~has_cost & (series != INVALID) & np.isfinite(quantity))
@@ -167,7 +181,13 @@ class Intake:
         return nusd, rest
 
     def _reject_estimate(
-        self, batch: Batch, estimates: list[Estimate | Message], message: Ints, index: int, reason: Reason, shared: bytes
+        self,
+        batch: Batch,
+        estimates: list[Estimate | Message],
+        message: Ints,
+        index: int,
+        reason: Reason,
+        shared: bytes,
     ) -> None:
         estimate = estimates[index]
         position = int(message[index])
@@ -185,7 +205,7 @@ class Intake:
         counters.rejected_events += 1
         counters.rejected_nusd += cost_nusd
         by_reason = counters.rejected_by_reason
-        by_reason[fault.reason] = by_reason.get(fault.reason, 0) + 1
+        by_reason[fault.reason.value] = by_reason.get(fault.reason.value, 0) + 1
         self.letters.append(
             DeadLetter(
                 topic=batch.topic,

@@ -15,7 +15,7 @@ from stream.schema.spend import WIDTHS_S
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-_FINE_MS: Final, _MIDDLE_MS, _COARSE_MS = (width_s * 1000 for width_s in WIDTHS_S)
+_FINE_MS, _MIDDLE_MS, _COARSE_MS = (width_s * 1000 for width_s in WIDTHS_S)
 FINE_HELD_MS: Final = 3600 * 1000  # the 10 s ring holds an hour
 MIDDLE_HELD_MS: Final = 86400 * 1000  # the 1 min ring holds a day
 

@@ -6,7 +6,7 @@ decode -> price -> attribute -> spread -> combine, over columns. One instance pe
 import zlib
 from collections.abc import Iterable
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -131,7 +131,9 @@ class Meter:
         columns = (series, start, end, cost, cost - uncalibrated, quantity, count, priced.astype(np.int64))
         return self._attribute(*(column[keep] for column in columns))
 
-    def _price(self, series: Ints, start: Ints, quantity: Floats, has_cost: NDArray[np.bool_], cost: Ints) -> NDArray[np.bool_]:
+    def _price(
+        self, series: Ints, start: Ints, quantity: Floats, has_cost: NDArray[np.bool_], cost: Ints
+    ) -> NDArray[np.bool_]:
         """Fill in `cost` where none was sent; tells which groups have one in the end."""
         priced = has_cost.copy()
         missing = np.flatnonzero(~has_cost)
@@ -152,7 +154,15 @@ class Meter:
                     members = np.flatnonzero(series == number)
                     cost[members] = multiply(cost[members], factor)
 
-    def _count(self, series: Ints, cost: Ints, count: Ints, duplicate: NDArray[np.bool_], late: NDArray[np.bool_], priced: NDArray[np.bool_]) -> None:
+    def _count(
+        self,
+        series: Ints,
+        cost: Ints,
+        count: Ints,
+        duplicate: NDArray[np.bool_],
+        late: NDArray[np.bool_],
+        priced: NDArray[np.bool_],
+    ) -> None:
         """The intake counted the events sent; their dollars are known only now."""
         counters = self.counters
         counters.sent_nusd += int(cost.sum())
@@ -163,7 +173,15 @@ class Meter:
         counters.unpriced_events += int(count[~priced & ~duplicate].sum())
 
     def _attribute(
-        self, series: Ints, start: Ints, end: Ints, cost: Ints, calibrated: Ints, quantity: Floats, count: Ints, priced: Ints
+        self,
+        series: Ints,
+        start: Ints,
+        end: Ints,
+        cost: Ints,
+        calibrated: Ints,
+        quantity: Floats,
+        count: Ints,
+        priced: Ints,
     ) -> spend.Rows:
         """Spread each span over its buckets, then add each bucket to every scope it belongs to."""
         columns = self._fan_out(series * _ROLES + priced, start, end, cost, quantity, count)
@@ -171,7 +189,12 @@ class Meter:
         if len(noted):
             nothing = np.zeros(len(noted), np.int64)
             notes = self._fan_out(
-                series[noted] * _ROLES + _NOTE, start[noted], end[noted], calibrated[noted], nothing.astype(float), nothing
+                series[noted] * _ROLES + _NOTE,
+                start[noted],
+                end[noted],
+                calibrated[noted],
+                nothing.astype(float),
+                nothing,
             )
             columns = [np.concatenate(pair) for pair in zip(columns, notes, strict=True)]
         key, width, bucket, cost, quantity, count = columns
@@ -186,7 +209,9 @@ class Meter:
             count=np.add.reduceat(count[order], first),
         )
 
-    def _fan_out(self, kind: Ints, start: Ints, end: Ints, cost: Ints, quantity: Floats, count: Ints) -> list[NDArray]:
+    def _fan_out(
+        self, kind: Ints, start: Ints, end: Ints, cost: Ints, quantity: Floats, count: Ints
+    ) -> list[NDArray[Any]]:
         """Columns name, width, bucket, cost, quantity, count. A kind is a series and which of its
         lists of names it adds to."""
         parts = spread(start, end, cost, quantity, self.watermark_ms)
@@ -200,7 +225,9 @@ class Meter:
         if distinct[0] % _ROLES != _NOTE:
             self.counters.accepted_nusd += int(cost.sum())
             self.counters.accepted_events += int(count.sum())
-            unmapped = np.array([self._table.series[number // _ROLES].attribution.unmapped for number in distinct])
+            unmapped = np.array(
+                [self._table.series[number // _ROLES].attribution.unmapped for number in distinct]
+            )
             self.counters.unmapped_nusd += int(cost[unmapped[inverse]].sum())
         each = np.array([len(names) for names in members], np.int64)
         length = each[inverse]
@@ -208,7 +235,14 @@ class Meter:
         flat = np.concatenate(members)[np.repeat((np.cumsum(each) - each)[inverse], length) + within]
         again = np.repeat(np.arange(len(kind)), length)
         quantity = np.add.reduceat(parts.quantity[order], first)
-        return [flat, parts.width[order][first][again], parts.bucket[order][first][again], cost[again], quantity[again], count[again]]
+        return [
+            flat,
+            parts.width[order][first][again],
+            parts.bucket[order][first][again],
+            cost[again],
+            quantity[again],
+            count[again],
+        ]
 
     def _records(self, rows: spend.Rows | None, now_ms: int) -> list[Output]:
         """One record to every spend partition, also where it has no rows: it carries the watermark."""
@@ -224,14 +258,23 @@ class Meter:
                 position = np.cumsum(home == partition) - 1
                 mask = home[inverse] == partition
                 shares[partition] = spend.Rows(
-                    [names[number] for number in mine], position[inverse][mask], rows.width[mask], rows.bucket[mask],
-                    rows.cost_nusd[mask], rows.quantity[mask], rows.count[mask],
+                    [names[number] for number in mine],
+                    position[inverse][mask],
+                    rows.width[mask],
+                    rows.bucket[mask],
+                    rows.cost_nusd[mask],
+                    rows.quantity[mask],
+                    rows.count[mask],
                 )
         return [
             Output(
                 topics.SPEND,
                 None,
-                spend.encode(spend.Spend(self.partition, self._previous, self._position, self.watermark_ms, now_ms, share)),
+                spend.encode(
+                    spend.Spend(
+                        self.partition, self._previous, self._position, self.watermark_ms, now_ms, share
+                    )
+                ),
                 partition,
             )
             for partition, share in enumerate(shares)

@@ -48,7 +48,7 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
 
 
-class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
+class Evaluation(msgspec.Struct, kw_only=True):
     """All that changed, or is due for its once-a-minute refresh, at one closed bucket.
 
     `partition` is the spend partition; everything up to `time_s` is in. `emitted_ms` is when the

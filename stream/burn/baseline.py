@@ -1,0 +1,195 @@
+"""What a scope's burn rate normally is, and how far it normally strays.
+
+Hour-of-week median over up to 5 weeks; where there are not yet two weeks, hour-of-day median over up
+to 7 days; before three days, the median of the trailing day; before six hours, nothing. The robust
+spread is 1.4826 x the median absolute deviation, which is the standard deviation for a normal
+distribution (Rousseeuw and Croux, 1993). All of it is derived from the hour and minute rings, so it
+needs no state of its own.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream.burn.rings import RingSet
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+NO_BASELINE, TRAILING_DAY, HOUR_OF_DAY, HOUR_OF_WEEK = 0, 1, 2, 3
+KINDS: Final = ("none", "trailing day", "hour of day", "hour of week")
+
+WEEK_H: Final = 168
+DAY_H: Final = 24
+WEEKS: Final = 5  # what the 35-day ring holds
+MAD_TO_SIGMA: Final = 1.4826
+# A rate over 5 minutes is the mean of 30 buckets: if buckets are independent, one strays sqrt(30) times
+# as far. If they are not, this is too wide, which errs on the side of sleep for single buckets.
+BUCKETS_IN_5_MIN: Final = 30
+_HOUR, _MINUTE = 2, 1  # levels of the scope rings
+_KEPT: Final = 32  # hours of expectations kept: 24 back, 1 ahead, rounded up
+
+
+class Baseline:
+    """Columns over all scopes of one partition; NaN means "not known yet"."""
+
+    def __init__(self, rings: RingSet) -> None:
+        self._rings = rings
+        self._hour = -1
+        self._size = 0
+        self._week = np.empty((WEEK_H, 0))
+        self._day = np.empty((DAY_H, 0))
+        self._trailing = np.empty((1, 0))
+        self._expected = np.empty((_KEPT, 0))
+        self._sigma = np.empty((1, 0))
+        self._kinds = np.zeros(0, np.int64)
+        self._resize()
+
+    def _resize(self) -> None:
+        """New scopes start unknown: NaN, and no kind of baseline."""
+        size = len(self._rings)
+        for name in ("_week", "_day", "_trailing", "_expected", "_sigma"):
+            setattr(self, name, _padded(getattr(self, name), size))
+        self._kinds = np.concatenate([self._kinds, np.zeros(size - self._size, np.int64)])
+        self._size = size
+
+    def advance(self, time_s: int) -> None:
+        """Learn from every hour that has closed by `time_s`. Cheap within an hour."""
+        hour = time_s // 3600
+        if len(self._rings) != self._size:
+            self._resize()
+        if hour == self._hour:
+            return
+        if self._hour < 0 or hour - self._hour > DAY_H:
+            self._rebuild(hour)
+        else:
+            for begun in range(self._hour + 1, hour + 1):
+                self._learn(begun - 1)
+                self._begin(begun)
+        self._hour = hour
+        self._sigma[0] = self._spread(hour)
+
+    def _rebuild(self, hour: int) -> None:
+        for past in range(hour - WEEK_H, hour):
+            self._learn(past)
+        for past in range(hour - DAY_H, hour + 1):
+            self._expected[past % _KEPT] = self._lookup(past, past)[0]
+        self._begin(hour)
+
+    def _learn(self, closed: int) -> None:
+        """Take in the hour that has just closed."""
+        self._week[closed % WEEK_H] = _median(self._hours(closed - WEEK_H * np.arange(WEEKS)), at_least=2)
+        self._day[closed % DAY_H] = _median(self._hours(closed - DAY_H * np.arange(7)), at_least=3)
+        self._trailing[0] = _median(self._hours(closed - np.arange(DAY_H)), at_least=6)
+
+    def _begin(self, hour: int) -> None:
+        rate, self._kinds = self._choose(self._week[hour % WEEK_H], self._day[hour % DAY_H])
+        self._expected[hour % _KEPT] = rate
+        following = hour + 1
+        self._expected[following % _KEPT] = self._choose(
+            self._week[following % WEEK_H], self._day[following % DAY_H]
+        )[0]
+
+    def _choose(self, week: Floats, day: Floats) -> tuple[Floats, Ints]:
+        trailing = self._trailing[0]
+        kinds = np.where(np.isnan(trailing), NO_BASELINE, TRAILING_DAY)
+        kinds = np.where(np.isnan(day), kinds, HOUR_OF_DAY)
+        kinds = np.where(np.isnan(week), kinds, HOUR_OF_WEEK)
+        return np.where(np.isnan(week), np.where(np.isnan(day), trailing, day), week), kinds
+
+    def _lookup(self, hour: int, now: int) -> tuple[Floats, Ints]:
+        """What was (or is) expected of any hour, from hours before both it and `now`."""
+        weeks = np.array([past for k in range(1, WEEKS + 2) if (past := hour - WEEK_H * k) < now][:WEEKS])
+        days = np.array([past for k in range(1, 40) if (past := hour - DAY_H * k) < now][:7])
+        before = min(hour, now) - 1 - np.arange(DAY_H)
+        week, day = _median(self._hours(weeks), at_least=2), _median(self._hours(days), at_least=3)
+        saved, self._trailing = self._trailing, _median(self._hours(before), at_least=6)[None, :]
+        chosen = self._choose(week, day)
+        self._trailing = saved
+        return chosen
+
+    def _hours(self, hours: Ints) -> Floats:
+        """US dollars of each hour and scope; NaN before (and in) the hour the scope first appeared."""
+        ring = self._rings.rings[_HOUR]
+        size = self._size
+        usd = ring.data[hours % ring.spec.slots, :size] / 1e9
+        known = (hours[:, None] > self._rings.first_hour[None, :size]) & (hours >= ring.tail)[:, None]
+        return np.where(known & (hours <= ring.head)[:, None], usd, np.nan)
+
+    def _spread(self, hour: int) -> Floats:
+        """Of the 5-minute rate: within the hour and from hour to hour, over the trailing day."""
+        ring = self._rings.rings[_MINUTE]
+        minutes = ring.rows((hour - DAY_H) * 60, hour * 60)[:, : self._size]
+        five = minutes.reshape(DAY_H, 12, 5, self._size).sum(axis=2) * (12 / 1e9)
+        hourly = five.mean(axis=1, keepdims=True)
+        past = np.arange(hour - DAY_H, hour)
+        known = past[:, None] > self._rings.first_hour[None, : self._size]
+        within = np.where(known[:, None, :], np.abs(five - hourly), np.nan).reshape(DAY_H * 12, self._size)
+        between = np.where(known, np.abs(hourly[:, 0] - self._expected[past % _KEPT]), np.nan)
+        short = MAD_TO_SIGMA * _median(within, at_least=6 * 12)
+        long = MAD_TO_SIGMA * _median(between, at_least=6)
+        return np.asarray(np.sqrt(np.nan_to_num(short) ** 2 + np.nan_to_num(long) ** 2))
+
+    def rate(self, time_s: float) -> Floats:
+        """Expected dollars an hour at a moment, drawn straight between the middles of hours."""
+        hour, part = divmod(time_s / 3600, 1)
+        here = self._expected[int(hour) % _KEPT]
+        neighbour = self._expected[(int(hour) + (1 if part >= 0.5 else -1)) % _KEPT]
+        weight = abs(part - 0.5)
+        return np.where(np.isnan(neighbour), here, (1 - weight) * here + weight * neighbour)
+
+    def mean(self, start_s: int, end_s: int) -> Floats:
+        """Expected mean rate over [start, end), at most the last 24 hours."""
+        if end_s - start_s <= 3600:
+            return self.rate((start_s + end_s) / 2)
+        total = np.zeros(self._size)
+        for hour in range(start_s // 3600, -(-end_s // 3600)):
+            seconds = min(end_s, (hour + 1) * 3600) - max(start_s, hour * 3600)
+            total += self._expected[hour % _KEPT] * seconds
+        return np.asarray(total / (end_s - start_s))
+
+    def spread(self) -> Floats:
+        return np.asarray(self._sigma[0])
+
+    def bucket_spread(self) -> Floats:
+        return np.asarray(self._sigma[0] * np.sqrt(BUCKETS_IN_5_MIN))
+
+    def kinds(self) -> Ints:
+        return self._kinds
+
+    def expected_usd(self, series: int, start_s: int, end_s: int) -> float | None:
+        """Dollars one scope was expected to spend over [start, end); None without a baseline."""
+        total = 0.0
+        for hour in range(start_s // 3600, -(-end_s // 3600)):
+            seconds = min(end_s, (hour + 1) * 3600) - max(start_s, hour * 3600)
+            recent = self._hour - DAY_H <= hour <= self._hour
+            rates = self._expected[hour % _KEPT] if recent else self._lookup(hour, self._hour)[0]
+            total += float(rates[series]) * seconds / 3600
+        return None if np.isnan(total) else total
+
+    def expected_hours_usd(self, first_hour: int, last_hour: int) -> Floats:
+        """Dollars expected over whole hours to come, [first, last), by the profile as it stands."""
+        hours = np.arange(first_hour, last_hour)
+        count = np.bincount(hours % WEEK_H, minlength=WEEK_H).astype(np.float64)
+        profile = np.where(np.isnan(self._week), np.tile(self._day, (7, 1)), self._week)
+        profile = np.where(np.isnan(profile), self._trailing, profile)
+        return np.asarray(count @ profile)
+
+
+def _median(values: Floats, at_least: int) -> Floats:
+    """Column medians that leave out NaN; NaN where fewer than `at_least` values are known."""
+    if not len(values):
+        return np.full(values.shape[1], np.nan)
+    ordered = np.sort(values, axis=0)  # NaN goes last
+    known = (~np.isnan(values)).sum(axis=0)
+    columns = np.arange(values.shape[1])
+    low = ordered[np.maximum((known - 1) // 2, 0), columns]
+    high = ordered[np.minimum(known // 2, len(values) - 1), columns]
+    return np.where(known >= at_least, (low + high) / 2, np.nan)
+
+
+def _padded(array: Floats, size: int) -> Floats:
+    padded = np.full((array.shape[0], size), np.nan)
+    padded[:, : array.shape[1]] = array
+    return padded

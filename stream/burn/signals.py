@@ -1,0 +1,96 @@
+"""What is worth saying of an evaluation: new signals, changed ones, cleared ones, and once a minute the
+figures of those that last."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+
+from detectors.contract import NONE, Detector, Scores, View
+
+
+class Standing(msgspec.Struct, array_like=True):
+    """A signal that people know of: since when, how bad, and when it was last told."""
+
+    severity: int
+    tier: str
+    onset_s: int
+    told_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One detector on one scope, due to be told. `severity` 0 means that it has cleared."""
+
+    detector: str
+    index: int
+    severity: int
+    tier: str
+    score: float
+    window_s: int
+    onset_s: int
+    reason: str
+
+
+class Signals:
+    """Runs the detectors and remembers which signals stand. Part of the burn stage's state."""
+
+    def __init__(self, detectors: Iterable[Detector], refresh_s: int) -> None:
+        self.detectors = {detector.name: detector for detector in detectors}
+        self.standing: dict[tuple[str, str], Standing] = {}
+        self.scores: dict[str, Scores] = {}
+        self._refresh_s = refresh_s
+
+    def observe(self, view: View, watched: Callable[[str], bool]) -> list[Verdict]:
+        """Verdicts to tell now; `watched` says which scopes may have any."""
+        verdicts: list[Verdict] = []
+        for name, detector in self.detectors.items():
+            scores = detector.observe(view)
+            self.scores[name] = scores
+            firing = {
+                int(index) for index in np.flatnonzero(scores.severity != NONE) if watched(view.scopes[index])
+            }
+            cleared = [
+                index
+                for index, scope in enumerate(view.scopes)
+                if (name, scope) in self.standing and index not in firing
+            ]
+            for index in sorted(firing):
+                verdict = self._firing(name, detector, view, scores, index)
+                if verdict is not None:
+                    verdicts.append(verdict)
+            for index in cleared:
+                verdicts.append(self._cleared(name, scores, view, index))
+        return verdicts
+
+    def _firing(
+        self, name: str, detector: Detector, view: View, scores: Scores, index: int
+    ) -> Verdict | None:
+        severity = int(scores.severity[index])
+        tier = scores.tiers[int(scores.tier[index])]
+        key = (name, view.scopes[index])
+        known = self.standing.get(key)
+        if known is None:
+            onset_s = int(scores.onset_s[index])
+        else:
+            onset_s = min(known.onset_s, int(scores.onset_s[index]))
+            same = (known.severity, known.tier) == (severity, tier)
+            if same and view.time_s - known.told_s < self._refresh_s:
+                return None
+        self.standing[key] = Standing(severity, tier, onset_s, view.time_s)
+        reason = detector.reason(view, scores, index)
+        score, window_s = float(scores.score[index]), int(scores.window_s[index])
+        return Verdict(name, index, severity, tier, score, window_s, onset_s, reason)
+
+    def _cleared(self, name: str, scores: Scores, view: View, index: int) -> Verdict:
+        known = self.standing.pop((name, view.scopes[index]))
+        score = float(np.nan_to_num(scores.score[index]))
+        return Verdict(name, index, NONE, known.tier, score, int(scores.window_s[index]), known.onset_s, "")
+
+    def save(self) -> bytes:
+        return msgspec.msgpack.encode([(*key, standing) for key, standing in self.standing.items()])
+
+    def load(self, value: bytes) -> None:
+        rows = msgspec.msgpack.decode(value, type=list[tuple[str, str, Standing]])
+        self.standing = {(detector, scope): standing for detector, scope, standing in rows}

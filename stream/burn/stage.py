@@ -1,0 +1,278 @@
+"""The burn stage: spend rows in, rolling windows, and signals at every closed bucket.
+
+One instance per partition of `spend`. A bucket closes when every usage partition's watermark has passed
+it, or the partition has been idle for a set time.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors import registry
+from detectors.contract import NONE, PAGE
+from stream.burn.baseline import KINDS, Baseline
+from stream.burn.figures import Figures
+from stream.burn.month import exhaustion_s
+from stream.burn.signals import Signals, Verdict
+from stream.burn.view import Look, Lookout
+from stream.burn.windows import Windows
+from stream.config import Config
+from stream.schema import signals as wire
+from stream.schema import spend, topics
+from stream.schema import windows as schema
+from stream.schema.spend import CHILD, DRIVER
+from stream.scopes import BILLING, UNPRICED, scope_labels
+from stream.stage import Batch, Commit, Output, StateRow
+
+Floats = NDArray[np.float64]
+K = TypeVar("K")
+
+# When this much or more closes at once (catching up, or coarse input), look only this often: the step
+# detector looks back as far, so no bucket goes unseen.
+CATCH_UP_S: Final = 300
+HOUR_S: Final = 3600
+TOP: Final = 3
+_SEVERITIES: Final = {NONE: "none", PAGE: "page"}
+
+
+class Burn:
+    """A stage over one partition of `spend`, fed by `usage_partitions` meters."""
+
+    def __init__(self, partition: int, config: Config, spend_partitions: int, usage_partitions: int) -> None:
+        self.partition = partition
+        self.windows = Windows(max(1, config.burn.max_scopes // spend_partitions))
+        self.baseline = Baseline(self.windows.scopes)
+        self._config = config
+        self._partitions = spend_partitions
+        self._usage_partitions = usage_partitions
+        self._lookout = Lookout(
+            self.windows,
+            self.baseline,
+            {budget.scope: float(budget.monthly_usd) for budget in config.budgets},
+        )
+        names = registry.all_names()
+        built = [registry.build(name, config.detectors.get(name, {})) for name in names]
+        self._signals = Signals(built, config.burn.refresh_every_s)
+        self._clock = schema.Clock(0, -1, -1, 0, {}, 0, 0)
+        self._outputs: list[Output] = []
+        self._evaluations: list[wire.Evaluation] = []
+        self._moved = False
+        self._last: Look | None = None
+
+    @property
+    def evaluated_s(self) -> int:
+        """The end of the last closed bucket that was judged; -1 before the first."""
+        return self._clock.evaluated_s
+
+    def restore(self, rows: Iterable[StateRow]) -> None:
+        live = [row for row in rows if row.value is not None]
+        for row in live:
+            if row.key == schema.CLOCK and row.value is not None:
+                self._clock = schema.decode_clock(row.value)
+            elif row.key == schema.ACTIVE and row.value is not None:
+                self._signals.load(row.value)
+            elif row.key.startswith(schema.DETECTOR_PREFIX) and row.value is not None:
+                name = row.key.removeprefix(schema.DETECTOR_PREFIX).decode()
+                if name in self._signals.detectors:
+                    self._signals.detectors[name].load(row.value)
+        if self._clock.head_s >= 0:
+            blocks = (row for row in live if row.key.startswith(schema.BLOCK_PREFIX))
+            self.windows.restore(blocks, self._clock.head_s)
+        self.windows.late_nusd = self._clock.late_nusd
+        self.windows.overflow_nusd = self._clock.overflow_nusd
+        if self._clock.evaluated_s >= 0:
+            self._last = self._lookout.look(self._clock.evaluated_s)
+
+    def take(self, batch: Batch) -> None:
+        for value in batch.values:
+            record = spend.decode(value)
+            self.windows.add(record.rows)
+            self._heard(record)
+            self._evaluate()
+        self._clock.position = batch.next_offset
+        self._moved = True
+
+    def commit(self, now_ms: int) -> Commit:
+        if not self._moved:
+            return Commit()
+        clock = self._clock
+        clock.version += 1
+        clock.head_s = self.windows.head_s
+        clock.late_nusd, clock.overflow_nusd = self.windows.late_nusd, self.windows.overflow_nusd
+        commit = Commit(positions={(topics.SPEND, self.partition): clock.position})
+        for evaluation in self._evaluations:
+            evaluation.emitted_ms = now_ms
+            commit.outputs.append(Output(topics.SIGNALS, b"%d" % self.partition, wire.encode(evaluation), 0))
+        commit.state = list(self.windows.changes(clock.version))
+        if self._evaluations:
+            commit.state.append(StateRow(schema.ACTIVE, self._signals.save()))
+            for name, detector in self._signals.detectors.items():
+                learnt = detector.save()
+                if learnt:
+                    commit.state.append(StateRow(schema.DETECTOR_PREFIX + name.encode(), learnt))
+        commit.state.append(StateRow(schema.CLOCK, schema.encode_clock(clock)))
+        self._evaluations = []
+        self._moved = False
+        return commit
+
+    def _heard(self, record: spend.Spend) -> None:
+        known = self._clock.sources.get(record.usage_partition)
+        moved_ms = record.sent_ms
+        if known is not None and record.watermark_ms <= known.watermark_ms:
+            moved_ms = known.moved_ms
+        self._clock.sources[record.usage_partition] = schema.Source(
+            record.position, record.watermark_ms, moved_ms, record.sent_ms
+        )
+
+    def closed_s(self) -> int:
+        """Up to when everything is in: the slowest partition that is neither idle nor lost.
+
+        Idle: its meter lives but its watermark stands still. Lost: its meter itself is not heard. If
+        all are idle, time goes on at the meters' clocks, that far behind.
+        """
+        sources = self._clock.sources
+        patience_ms = self._config.burn.idle_after_s * 1000
+        newest_ms = max((source.sent_ms for source in sources.values()), default=-1)
+        waiting = self._usage_partitions - len(sources)
+        if not sources or (waiting and newest_ms - min(s.moved_ms for s in sources.values()) < patience_ms):
+            return -1
+        active = [
+            source.watermark_ms
+            for source in sources.values()
+            if source.sent_ms - source.moved_ms < patience_ms and newest_ms - source.sent_ms < patience_ms
+            if source.watermark_ms >= 0
+        ]
+        return (min(active) if active else newest_ms - patience_ms) // 1000
+
+    def _evaluate(self) -> None:
+        """Judge every bucket that has closed since the last time."""
+        step = self._config.burn.evaluate_every_s
+        closed = self.closed_s() // step * step
+        if closed <= self._clock.evaluated_s or self.windows.head_s < 0:
+            return
+        last = self._clock.evaluated_s
+        if last < 0 or closed - last > self.windows.scopes.rings[-1].spec.slots * HOUR_S:
+            last = closed - step
+        if closed - last >= CATCH_UP_S:
+            step = CATCH_UP_S
+        self.windows.advance(closed)
+        times = list(range((last // step + 1) * step, closed, step))
+        for time_s in [*times, closed]:
+            self._look(time_s)
+        self._clock.evaluated_s = closed
+
+    def _look(self, time_s: int) -> None:
+        look = self._last = self._lookout.look(time_s)
+        verdicts = self._signals.observe(look.view, watched)
+        told = tuple(self._signal(look, verdict) for verdict in verdicts)
+        self._evaluations.append(
+            wire.Evaluation(
+                partition=self.partition,
+                partitions=self._partitions,
+                time_s=time_s,
+                emitted_ms=0,
+                signals=told,
+            )
+        )
+
+    def _signal(self, look: Look, verdict: Verdict) -> wire.Signal:
+        view, index = look.view, verdict.index
+        scope = view.scopes[index]
+        figures = self._figures(look, index)
+        spent_nusd = self.windows.spent_nusd(scope, verdict.onset_s, view.time_s)
+        expected = self.baseline.expected_usd(index, verdict.onset_s, view.time_s)
+        return wire.Signal(
+            scope=scope,
+            detector=verdict.detector,
+            severity=_SEVERITIES.get(verdict.severity, "ticket"),
+            tier=verdict.tier,
+            score=verdict.score,
+            time_s=view.time_s,
+            onset_s=verdict.onset_s,
+            window_s=verdict.window_s,
+            burn_usd_per_hour=_known(view.burn_usd_per_hour[300][index]) or 0.0,
+            baseline_usd_per_hour=figures.baseline_usd_per_hour,
+            excess_nusd=spent_nusd - round((expected or 0.0) * 1e9),
+            month_to_date_nusd=figures.month_to_date_nusd,
+            projection_usd=figures.projection_usd,
+            projection_low_usd=figures.projection_low_usd,
+            projection_high_usd=figures.projection_high_usd,
+            budget_usd=figures.budget_usd,
+            budget_exhaustion_s=figures.budget_exhaustion_s,
+            calibration=figures.calibration,
+            baseline_kind=figures.baseline_kind,
+            reason=verdict.reason,
+            drivers=self.top(scope, view.time_s, DRIVER),
+            children=self.top(scope, view.time_s, CHILD),
+            labels=scope_labels(scope, self._config.scopes),
+        )
+
+    def top(self, scope: str, time_s: int, role: int, count: int = TOP) -> tuple[wire.Share, ...]:
+        """The parts of a scope that spent most beyond their normal in the last 60 minutes.
+
+        Normal is the median of the same hour of the day over the last 7 days.
+        """
+        spent = self.windows.components_nusd(scope, time_s - HOUR_S, time_s, role)
+        same_hours = time_s // HOUR_S - 24 * np.arange(1, 8)
+        shares = []
+        for name, cost_nusd in spent.items():
+            past = self.windows.component_hours(scope, name, role, same_hours)
+            normal = int(np.median(past[past != 0])) if np.any(past) else 0
+            shares.append(wire.Share(name=name, cost_nusd=cost_nusd, excess_nusd=cost_nusd - normal))
+        return tuple(sorted(shares, key=lambda share: (-share.excess_nusd, share.name))[:count])
+
+    def expected_usd(self, scope: str, start_s: int, end_s: int) -> float | None:
+        """What the baseline expects of a scope over [start, end); None if it has none."""
+        if scope not in self.windows.scope_names:
+            return None
+        return self.baseline.expected_usd(self.windows.scope_names.index(scope), start_s, end_s)
+
+    def figures(self) -> list[Figures]:
+        """Every scope as of the last closed bucket."""
+        look = self._last
+        return [] if look is None else [self._figures(look, index) for index in range(len(look.view.scopes))]
+
+    def _figures(self, look: Look, index: int) -> Figures:
+        view, projection = look.view, look.projection
+        scope, time_s = view.scopes[index], view.time_s
+        budget = _known(view.budget_usd[index])
+        rate = float(projection.rate_usd_per_hour[index])
+        spent_usd = float(view.month_to_date_usd[index])
+        runs_out = None if budget is None else exhaustion_s(time_s, budget, spent_usd, rate, look.month.end_s)
+        return Figures(
+            scope=scope,
+            time_s=time_s,
+            total_nusd=int(self.windows.scopes.total_nusd[index]),
+            burn_usd_per_hour=_column(view.burn_usd_per_hour, index),
+            baseline_usd_per_hour=_known(view.baseline_usd_per_hour[index]),
+            spread_usd_per_hour=_known(view.spread_usd_per_hour[index]),
+            baseline_kind=KINDS[int(view.baseline_kind[index])],
+            budget_usd=budget,
+            month_to_date_nusd=self._lookout.month_nusd(index),
+            projection_usd=_known(projection.usd[index]),
+            projection_low_usd=_known(projection.low_usd[index]),
+            projection_high_usd=_known(projection.high_usd[index]),
+            budget_exhaustion_s=runs_out,
+            calibration=self.windows.calibration(scope, time_s - HOUR_S, time_s),
+            scores=_column({name: told.score for name, told in self._signals.scores.items()}, index),
+        )
+
+
+def watched(scope: str) -> bool:
+    """Whether detectors may speak of a scope. `billing=` scopes exist for reconciliation alone."""
+    return not scope.startswith(f"{BILLING}=") and scope != UNPRICED
+
+
+def _column(columns: Mapping[K, Floats], index: int) -> dict[K, float]:
+    """One scope's value of each column that has one; a scope may be younger than the column."""
+    return {
+        key: float(column[index])
+        for key, column in columns.items()
+        if index < len(column) and not np.isnan(column[index])
+    }
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

@@ -1,0 +1,32 @@
+"""Names of scopes: how a set of labels becomes `service=shop/checkout`, and back."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from stream.config import ScopeRule
+
+UNMAPPED: Final = "unmapped"
+UNPRICED: Final = "unpriced"
+BILLING: Final = "billing"
+
+
+def scope_name(kind: str, values: Iterable[str]) -> str:
+    """`service=shop/checkout`. A slash inside a value is escaped, so that the name can be taken apart."""
+    parts = list(values)
+    if not parts:
+        return kind
+    if len(parts) == 1:
+        return f"{kind}={parts[0]}"
+    return f"{kind}=" + "/".join(part.replace("%", "%25").replace("/", "%2F") for part in parts)
+
+
+def scope_labels(scope: str, rules: Iterable[ScopeRule]) -> dict[str, str]:
+    """The labels a scope stands for, the inverse of `scope_name`."""
+    kind, _, value = scope.partition("=")
+    for rule in rules:
+        if rule.name == kind and value:
+            if len(rule.labels) == 1:
+                return {rule.labels[0]: value}
+            parts = [part.replace("%2F", "/").replace("%25", "%") for part in value.split("/")]
+            return dict(zip(rule.labels[len(rule.labels) - len(parts) :], parts, strict=False))
+    return {}
