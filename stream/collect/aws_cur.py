@@ -44,7 +44,7 @@ def _charge(reading: Reading, row: Row) -> Charge | Excluded:
         category,
     )
     labels = {
-        "provider": "AWS",
+        "provider": "aws",
         "account": row.text("lineitem/usageaccountid", "bill/payeraccountid"),
         "service": row.text("product/productname", "lineitem/productcode"),
         "region": row.text("product/regioncode", "product/region"),

@@ -30,7 +30,7 @@ def _charge(reading: Reading, row: Row) -> Charge | Excluded:
         row.text("unitofmeasure"), reading.quantity(row.text("quantity"), "Quantity"), category
     )
     labels = {
-        "provider": "Microsoft",
+        "provider": "azure",
         "account": row.text("subscriptionid", "billingaccountid"),
         "service": row.text("metercategory"),
         "region": row.text("resourcelocation"),

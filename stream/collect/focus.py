@@ -16,6 +16,11 @@ from stream.collect.values import instant_ms, tags
 from stream.errors import UserError
 
 NULLS: Final = frozenset({"", "null"})
+# The label `provider` has one word a provider, as in the price book; another name stays as it stands.
+PROVIDERS: Final = {
+    "aws": "aws", "amazon web services": "aws", "microsoft": "azure", "microsoft azure": "azure",
+    "azure": "azure", "google": "gcp", "google cloud": "gcp", "oracle": "oracle", "oracle cloud": "oracle",
+}  # fmt: skip
 _PERIOD: Final = frozenset({"chargeperiodstart", "chargeperiodend"})
 
 
@@ -37,8 +42,9 @@ def _charge(reading: Reading, cost_column: str, row: Row) -> Charge | Excluded:
     driver, quantity = measured(
         row.text(f"{kind}unit"), reading.quantity(row.text(f"{kind}quantity"), f"{kind} quantity"), category
     )
+    provider = row.text("serviceprovidername", "providername")
     labels = {
-        "provider": row.text("serviceprovidername", "providername"),
+        "provider": provider and PROVIDERS.get(provider.lower(), provider),
         "account": row.text("subaccountid", "billingaccountid"),
         "service": row.text("servicename"),
         "region": row.text("regionid", "regionname"),

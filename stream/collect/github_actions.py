@@ -34,7 +34,7 @@ def _charge(reading: Reading, row: Row) -> Charge | Excluded:
         row.text("unit type"), reading.quantity(row.text("quantity"), "Quantity"), "Usage"
     )
     labels = {
-        "provider": "GitHub",
+        "provider": "github",
         "account": row.text("owner"),
         "service": product,
         "repository": row.text("repository slug"),

@@ -34,7 +34,7 @@ def _charge(reading: Reading, row: Row) -> Charge | Excluded:
         "Usage",
     )
     labels = {
-        "provider": "Oracle",
+        "provider": "oracle",
         "account": row.text("lineitem/tenantid"),
         "service": row.text("product/service"),
         "region": row.text("product/region"),

@@ -16,8 +16,9 @@ from functools import partial
 from typing import Final
 
 from stream.collect.inputfile import Row
-from stream.collect.reader import DAY_MS, Charge, Excluded, Format, Item, Meter, Rejected
-from stream.collect.reading import SHARE_DIGITS, Reading
+from stream.collect.packing import SHARE_DIGITS
+from stream.collect.reader import DAY_MS, LONGEST_CHARGE_MS, Charge, Excluded, Format, Item, Meter, Rejected
+from stream.collect.reading import Reading
 from stream.collect.values import EXACT, ROUNDED, number, seconds_ms
 
 _NULLS: Final = frozenset({""})
@@ -42,13 +43,13 @@ def read(reading: Reading) -> Iterator[Charge | Item]:
 
 
 def _latest_ms(row: Row) -> int:
-    latest_ms = 0
-    for column in _TIMES:
-        try:
-            latest_ms = max(latest_ms, seconds_ms(row.text(column) or "0", column))
-        except ValueError:
-            continue  # the row itself will be rejected for it
-    return latest_ms
+    """The row's latest time; 0 where the row will be rejected: one wild time must not move the end."""
+    try:
+        times_ms = [seconds_ms(row.text(column) or "0", column) for column in _TIMES]
+    except ValueError:
+        return 0
+    latest_ms = max(times_ms)
+    return latest_ms if latest_ms - times_ms[1] <= LONGEST_CHARGE_MS else 0
 
 
 def _charge(reading: Reading, trace_end_ms: int, row: Row) -> Charge | Excluded:

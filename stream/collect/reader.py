@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 DAY_MS: Final = 86_400_000
 # The meter takes spans up to 35 days. 31 days keep a month's line whole; what is longer is cut.
 LONGEST_PIECE_MS: Final = 31 * DAY_MS
+# No usage lasts longer; a time that says so is in the wrong unit, and would be cut without end.
+LONGEST_CHARGE_MS: Final = 10 * 366 * DAY_MS
 ROW_LIMIT: Final = 1_000_000
 # Files without a date begin here: a Monday, so that hours of the week come out right.
 DEFAULT_DAY: Final = date(2024, 1, 1)

@@ -41,7 +41,7 @@ def test_a_focus_row_is_an_estimate_with_its_decimals_as_they_stand(tmp_path: Pa
             "cost_usd": "0.00000080000",
             "sku": "G95",
             "labels": {
-                "provider": "AWS",
+                "provider": "aws",
                 "account": "51",
                 "service": "Amazon SQS",
                 "region": "us-west-2",
@@ -217,7 +217,7 @@ def test_a_cost_and_usage_report(tmp_path: Path) -> None:
         "4.0E-7",
     )
     assert usage["labels"] == {
-        "provider": "AWS",
+        "provider": "aws",
         "account": "2",
         "service": "Amazon S3",
         "region": "ca-central-1",

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stream.collect.packing import in_order_of_end
 from stream.collect.reader import Charge, Meter
-from stream.collect.reading import in_order_of_end
 from stream.collect.units import driver_of
 
 

@@ -140,6 +140,8 @@ def test_instances_without_start_or_end_run_from_and_to_the_ends_of_the_trace(tm
         ["i1", "CN", "app_0", "64", "0", "320.0", "1800", "1800.0", ""],
         ["i2", "CN", "app_1", "1", "0", "1.0", "", "", "7200.0000000000002"],
         ["i3", "CN", "app_1", "1", "0", "1.0", "100", "", ""],
+        ["i4", "CN", "app_1", "1", "0", "1.0", "100", "200", "9999999999"],
+        ["i5", "CN", "app_1", "1", "0", "1.0", "100", "soon", "99999"],
     ]
     found = outcome(csv_file(tmp_path / "instances.csv", header, rows))
     cpu = {e["labels"]["pod"]: e["quantity"] for e in found.estimates if e["driver"] == "cpu_core_hours"}
@@ -147,6 +149,8 @@ def test_instances_without_start_or_end_run_from_and_to_the_ends_of_the_trace(tm
     assert found.estimates[0]["labels"] == {"pod": "i0", "app": "app_0", "role": "HN"}
     assert found.reading.excluded == {"never scheduled": 1}
     assert found.reading.notes.total() == 3
+    # A wild time costs its own row only; it does not move the end of the trace for the others.
+    assert [rejected.row for rejected in found.rejected] == [5, 6]
 
 
 def test_pieces_can_be_asked_for(tmp_path: Path) -> None:
