@@ -1,0 +1,61 @@
+"""A deliverer with a clock, dice and sleep that belong to the test."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+
+from stream.config import Notify
+from stream.notify.delivery import Deliverer, destinations
+from stream.schema.alerts import Alert
+from tests.notify.pages import RUNAWAY
+
+
+class Outcomes:
+    """Counts, as metrics would."""
+
+    def __init__(self) -> None:
+        self.latencies_s: list[float] = []
+        self.failures = 0
+        self.refused = 0
+
+    def delivered(self, destination: str, alert: Alert, latency_s: float) -> None:
+        self.latencies_s.append(latency_s)
+
+    def failed(self, destination: str) -> None:
+        self.failures += 1
+
+    def undeliverable(self, destination: str) -> None:
+        self.refused += 1
+
+
+class Rig:
+    """One deliverer. Time stands still but for `sleep`, which passes it at once."""
+
+    def __init__(self, settings: Notify, session: aiohttp.ClientSession, dice: float) -> None:
+        self.now_ms = RUNAWAY.emitted_ms
+        self.slept_s: list[float] = []
+        self.outcomes = Outcomes()
+        [destination] = destinations(settings)
+        self.deliverer = Deliverer(
+            destination,
+            session,
+            settings,
+            self.outcomes,
+            now_ms=lambda: self.now_ms,
+            sleep=self._sleep,
+            random=lambda: dice,
+        )
+
+    async def _sleep(self, seconds: float) -> None:
+        self.slept_s.append(seconds)
+        self.now_ms += int(seconds * 1000)
+        await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def rig(settings: dict[str, object], dice: float = 0.0) -> AsyncIterator[Rig]:
+    """`settings` are those of the section `notify`."""
+    async with aiohttp.ClientSession() as session:
+        yield Rig(Notify.model_validate(settings), session, dice)
