@@ -27,6 +27,8 @@ MAD_TO_SIGMA: Final = 1.4826
 # A rate over 5 minutes is the mean of 30 buckets: if buckets are independent, one strays sqrt(30) times
 # as far. If they are not, this is too wide, which errs on the side of sleep for single buckets.
 BUCKETS_IN_5_MIN: Final = 30
+# What the 24 h ring still holds at the end of the hour; a restart then finds the same spread.
+SPREAD_H: Final = 23
 _HOUR, _MINUTE = 2, 1  # levels of the scope rings
 _KEPT: Final = 32  # hours of expectations kept: 24 back, 1 ahead, rounded up
 
@@ -120,14 +122,14 @@ class Baseline:
     def _spread(self, hour: int) -> Floats:
         """Of the 5-minute rate: within the hour and from hour to hour, over the trailing day."""
         ring = self._rings.rings[_MINUTE]
-        minutes = ring.rows((hour - DAY_H) * 60, hour * 60)[:, : self._size]
-        five = minutes.reshape(DAY_H, 12, 5, self._size).sum(axis=2) * (12 / 1e9)
+        minutes = ring.rows((hour - SPREAD_H) * 60, hour * 60)[:, : self._size]
+        five = minutes.reshape(SPREAD_H, 12, 5, self._size).sum(axis=2) * (12 / 1e9)
         hourly = five.mean(axis=1, keepdims=True)
-        past = np.arange(hour - DAY_H, hour)
+        past = np.arange(hour - SPREAD_H, hour)
         known = past[:, None] > self._rings.first_hour[None, : self._size]
-        within = np.where(known[:, None, :], np.abs(five - hourly), np.nan).reshape(DAY_H * 12, self._size)
+        within = np.where(known[:, None, :], np.abs(five - hourly), np.nan)
         between = np.where(known, np.abs(hourly[:, 0] - self._expected[past % _KEPT]), np.nan)
-        short = MAD_TO_SIGMA * _median(within, at_least=6 * 12)
+        short = MAD_TO_SIGMA * _median(within.reshape(SPREAD_H * 12, self._size), at_least=6 * 12)
         long = MAD_TO_SIGMA * _median(between, at_least=6)
         return np.asarray(np.sqrt(np.nan_to_num(short) ** 2 + np.nan_to_num(long) ** 2))
 
@@ -137,7 +139,7 @@ class Baseline:
         here = self._expected[int(hour) % _KEPT]
         neighbour = self._expected[(int(hour) + (1 if part >= 0.5 else -1)) % _KEPT]
         weight = abs(part - 0.5)
-        return np.where(np.isnan(neighbour), here, (1 - weight) * here + weight * neighbour)
+        return np.asarray(np.where(np.isnan(neighbour), here, (1 - weight) * here + weight * neighbour))
 
     def mean(self, start_s: int, end_s: int) -> Floats:
         """Expected mean rate over [start, end), at most the last 24 hours."""

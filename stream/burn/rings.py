@@ -180,7 +180,9 @@ class RingSet:
                 mask = int(np.packbits(flags, bitorder="little").tobytes()[::-1].hex(), 16) if level else 0
                 key = schema.block_key(self.group, level, first // size, self.names[series])
                 total, first_hour = int(self.total_nusd[series]), int(self.first_hour[series])
-                row = schema.Block(block, version, total, first_hour, mask, values.astype("<i8").tobytes())
+                row = schema.Block(
+                    block, ring.head, version, total, first_hour, mask, values.astype("<i8").tobytes()
+                )
                 yield StateRow(key, schema.encode_block(row))
             dirty.clear()
 
@@ -201,6 +203,7 @@ class RingSet:
             ring = self.rings[level]
             size = ring.spec.block
             buckets = np.arange(block.block * size, (block.block + 1) * size)
+            buckets = np.where(buckets > block.head, buckets - ring.spec.slots, buckets)
             keep = (buckets >= ring.tail) & (buckets <= ring.head)
             if level:
                 keep &= (block.mask >> np.arange(size, dtype=object) & 1).astype(np.bool_)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors import registry
-from detectors.contract import NONE, PAGE
+from detectors.contract import NONE, PAGE, View
 from stream.burn.baseline import KINDS, Baseline
 from stream.burn.figures import Figures
 from stream.burn.month import exhaustion_s
@@ -192,7 +192,7 @@ class Burn:
             time_s=view.time_s,
             onset_s=verdict.onset_s,
             window_s=verdict.window_s,
-            burn_usd_per_hour=_known(view.burn_usd_per_hour[300][index]) or 0.0,
+            burn_usd_per_hour=self._burn_usd_per_hour(view, index, verdict.window_s),
             baseline_usd_per_hour=figures.baseline_usd_per_hour,
             excess_nusd=spent_nusd - round((expected or 0.0) * 1e9),
             month_to_date_nusd=figures.month_to_date_nusd,
@@ -208,6 +208,15 @@ class Burn:
             children=self.top(scope, view.time_s, CHILD),
             labels=scope_labels(scope, self._config.scopes),
         )
+
+    def _burn_usd_per_hour(self, view: View, index: int, window_s: int) -> float:
+        """The rate over the window that decided, or over 5 minutes where that is more: money that came
+        late leaves the newest buckets empty."""
+        five_minutes = _known(view.burn_usd_per_hour[300][index]) or 0.0
+        if window_s <= 0:
+            return five_minutes
+        spent_nusd = self.windows.spent_nusd(view.scopes[index], view.time_s - window_s, view.time_s)
+        return max(five_minutes, spent_nusd / 1e9 * HOUR_S / window_s)
 
     def top(self, scope: str, time_s: int, role: int, count: int = TOP) -> tuple[wire.Share, ...]:
         """The parts of a scope that spent most beyond their normal in the last 60 minutes.

@@ -18,11 +18,13 @@ DETECTOR_PREFIX: Final = b"detector/"
 
 
 class Block(msgspec.Struct, array_like=True):
-    """`block` counts blocks since the epoch. Bit k of `mask` is set where bucket k stands as written;
-    other buckets are folded from the finer ring. `version` counts commits: the newest row of a series
-    holds its true `total_nusd`."""
+    """`block` counts blocks since the epoch; `head` is the ring's newest bucket when it was written.
+    Slots of the block beyond the head still hold the buckets of one lap earlier. Bit k of `mask` is
+    set where slot k stands as written; others are folded from the finer ring. `version` counts
+    commits: the newest row of a series holds its true `total_nusd`."""
 
     block: int
+    head: int
     version: int
     total_nusd: int
     first_hour: int
