@@ -182,7 +182,7 @@ class Config(Section):
 
 ENV_PREFIX = "BURNLINE_"
 # Read by the tests and the command line, not settings of the file.
-ENV_RESERVED = frozenset({"BURNLINE_DATA", "BURNLINE_TEST_KAFKA", "BURNLINE_CONFIG"})
+ENV_RESERVED = frozenset({"BURNLINE_DATA", "BURNLINE_TEST_KAFKA", "BURNLINE_CONFIG", "BURNLINE_CRASH_AT"})
 
 
 def load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Config:

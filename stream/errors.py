@@ -7,3 +7,7 @@ sentence and exits with status 2; anything else that escapes is a bug.
 
 class UserError(Exception):
     """Something the user can mend. The message is one clear sentence that says what to do."""
+
+
+class Poisoned(Exception):
+    """A commit failed, so memory is ahead of the log. The process must end; a restart reads the truth."""

@@ -1,0 +1,148 @@
+"""One stage over one partition, from the fence to the last commit: the rule that makes totals exact.
+
+Own: fence, restore, read the position, in this order. Commit: all in one transaction. Disown: a last
+commit when asked to leave. The meter, burn and alerts all run through this code and no other.
+"""
+
+import asyncio
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from aiokafka import TopicPartition
+
+from stream.config import Kafka
+from stream.shell.kafka import state
+from stream.shell.kafka.topics import full_name
+from stream.shell.kafka.transactions import PartitionWriter
+from stream.stage import Batch, Commit, Stage
+
+OnCommit = Callable[[Stage, Commit, float], None]
+"""Called after every commit that was not empty, with the seconds it took."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What runs on each partition: which topics a stage reads, where its state lives, how it is made.
+
+    A stage that reads several topics owns the same partition of each.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    state: str
+    make: Callable[[int], Stage]
+
+    def group(self, kafka: Kafka) -> str:
+        return f"{kafka.group}-{self.name}"
+
+
+class OwnedPartition:
+    """A stage, its writer and its read positions."""
+
+    def __init__(self, kafka: Kafka, kind: Kind, partition: int, on_commit: Sequence[OnCommit] = ()) -> None:
+        self.partition = partition
+        self.stage = kind.make(partition)
+        self.positions: dict[TopicPartition, int] = {}
+        self._kafka = kafka
+        self._group = kind.group(kafka)
+        self._state = TopicPartition(full_name(kafka, kind.state), partition)
+        self._sources = {topic: TopicPartition(full_name(kafka, topic), partition) for topic in kind.inputs}
+        first = self._sources[kind.inputs[0]]
+        self._writer = PartitionWriter(kafka, kind.name, self._group, first, self._state)
+        self._on_commit = on_commit
+        self._committing = asyncio.Lock()
+
+    async def own(self) -> None:
+        """Fence the former owner, then restore, then read the positions: this order makes it correct."""
+        await self._writer.fence()
+        async with state.committed_reader(self._kafka, self._group) as consumer:
+            self.stage.restore(await state.restore(consumer, self._state))
+            self.positions = await state.positions(consumer, self._sources.values())
+
+    def take(self, batch: Batch) -> None:
+        """Give the stage a batch of one of its source partitions.
+
+        Records before the position were fetched before the seek and are dropped: they come again, or
+        are already counted.
+        """
+        source = self._sources[batch.topic]
+        known = bisect_left(batch.offsets, self.positions[source])
+        if known < len(batch.offsets):
+            self.stage.take(_without_first(batch, known) if known else batch)
+            self.positions[source] = batch.next_offset
+
+    async def commit(self) -> None:
+        """Make durable what the stage has; raises `Poisoned` when that fails. Taking may go on meanwhile."""
+        async with self._committing:
+            commit = self.stage.commit(now_ms())
+            if commit.empty:
+                return
+            started_s = time.perf_counter()
+            await self._writer.commit(commit)
+            for call in self._on_commit:
+                call(self.stage, commit, time.perf_counter() - started_s)
+
+    async def close(self) -> None:
+        await self._writer.close()
+
+
+class Partitions:
+    """All partitions of one kind that this process owns now."""
+
+    def __init__(self, kafka: Kafka, kind: Kind, on_commit: Sequence[OnCommit] = ()) -> None:
+        self.owned: dict[int, OwnedPartition] = {}
+        self._kafka = kafka
+        self._kind = kind
+        self._on_commit = on_commit
+
+    @property
+    def stages(self) -> dict[int, Stage]:
+        """The stage of each owned partition, for figures and metrics."""
+        return {partition: owned.stage for partition, owned in self.owned.items()}
+
+    async def own(self, numbers: Iterable[int], ready: Callable[[Sequence[OwnedPartition]], bool]) -> None:
+        """Own these partitions, side by side.
+
+        They take records from when all are ready. `ready` is then called with them, in the same step;
+        if it says no (the group has moved on), they are let go.
+        """
+        fresh = [OwnedPartition(self._kafka, self._kind, number, self._on_commit) for number in numbers]
+        try:
+            await asyncio.gather(*(owned.own() for owned in fresh))
+            if ready(fresh):
+                self.owned |= {owned.partition: owned for owned in fresh}
+                fresh = []
+        finally:
+            await asyncio.gather(*(owned.close() for owned in fresh))
+
+    async def commit(self) -> None:
+        """Commit every partition, side by side."""
+        await asyncio.gather(*(owned.commit() for owned in list(self.owned.values())))
+
+    async def disown(self, last_commit: bool) -> None:
+        """Let all go; with a last commit, unless this process has failed."""
+        leaving, self.owned = list(self.owned.values()), {}
+        try:
+            if last_commit:
+                await asyncio.gather(*(owned.commit() for owned in leaving))
+        finally:
+            await asyncio.gather(*(owned.close() for owned in leaving))
+
+
+def _without_first(batch: Batch, count: int) -> Batch:
+    return Batch(
+        batch.topic,
+        batch.partition,
+        batch.values[count:],
+        batch.offsets[count:],
+        batch.timestamps_ms[count:],
+        batch.next_offset,
+        batch.keys[count:],
+    )
+
+
+def now_ms() -> int:
+    """The shell's clock, UTC epoch milliseconds."""
+    return time.time_ns() // 1_000_000

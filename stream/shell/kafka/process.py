@@ -1,0 +1,84 @@
+"""A process that runs services until it is asked to stop or one of them fails, and says how it went."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+from typing import Any, Final
+
+import uvloop
+
+from stream.config import Config, Kafka
+from stream.errors import Poisoned, UserError
+from stream.shell.kafka import topics
+from stream.shell.kafka.logs import quiet_libraries
+from stream.shell.kafka.security import explain
+
+STOPPED: Final = 0
+FAILED: Final = 1
+REFUSED: Final = 2  # a person must mend something; the sentence says what
+
+# A clean stop is one last commit. After a failure there is nothing left to save.
+STOP_LIMIT_S: Final = 10.0
+
+_log = logging.getLogger(__name__)
+
+
+def run(config: Config, build: Callable[[], Any]) -> int:
+    """Check the topics, start the mode service that `build` returns, and block until it ends.
+
+    SIGTERM and SIGINT stop it with a last commit. Returns the exit status: 0 stopped when asked to,
+    1 failed (a supervisor should start it again), 2 a person must mend something. Why is logged in one
+    sentence.
+    """
+    if not logging.getLogger().handlers:
+        logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
+    quiet_libraries()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        try:
+            return runner.run(_serve(config.kafka, build))
+        except UserError as error:
+            _log.error("%s", error)
+            return REFUSED
+
+
+async def _serve(kafka: Kafka, build: Callable[[], Any]) -> int:
+    await topics.check(kafka)
+    service = build()
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked.set)
+    ended = asyncio.create_task(_ended(service))
+    stop = asyncio.create_task(asked.wait())
+    await asyncio.wait((ended, stop), return_when=asyncio.FIRST_COMPLETED)
+    reason = ended.exception() if ended.done() else None
+    try:
+        async with asyncio.timeout(STOP_LIMIT_S):
+            await service.stop()
+    except TimeoutError:
+        _log.error("not everything stopped within %d s; the log holds the truth", STOP_LIMIT_S)
+    except Exception as error:
+        reason = reason or error
+    ended.cancel()
+    stop.cancel()
+    return _told(reason or service.crash_reason, kafka)
+
+
+async def _ended(service: Any) -> None:
+    await service.start()
+    await service.wait_until_stopped()
+
+
+def _told(reason: BaseException | None, kafka: Kafka) -> int:
+    if reason is None:
+        return STOPPED
+    if isinstance(reason, Poisoned):
+        _log.error("%s; this process ends, and the next start reads the truth from Kafka", reason)
+        return FAILED
+    explanation = explain(reason, kafka)
+    if explanation is not None:
+        _log.error("%s", explanation)
+        return REFUSED
+    _log.error("a bug ended this process", exc_info=reason)
+    return FAILED

@@ -1,0 +1,156 @@
+"""A stage fed by an aiokafka consumer group in batches: the meter, and alerts.
+
+A Faust agent costs 100 µs a record and more, which the meter has not; alerts needs the same partition of
+two topics, which Kafka's range assignment gives and Faust's does not.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import ConsumerStoppedError
+from mode import Service
+
+from stream.config import Kafka
+from stream.shell.kafka.partition import Kind, OnCommit, OwnedPartition, Partitions
+from stream.shell.kafka.security import client_arguments, explained
+from stream.shell.kafka.topics import full_name
+from stream.stage import Batch, Stage
+
+_POLL_MS = 200
+
+
+async def read(consumer: Any, names: Mapping[str, str]) -> list[Batch]:
+    """What has arrived, a batch a partition. The one place to put a faster reader.
+
+    `names` maps the topics' names on the cluster to ours.
+    """
+    arrived: dict[TopicPartition, list[Any]] = await consumer.getmany(timeout_ms=_POLL_MS)
+    return [
+        Batch(
+            topic=names[source.topic],
+            partition=source.partition,
+            values=[record.value or b"" for record in records],
+            offsets=[record.offset for record in records],
+            timestamps_ms=[record.timestamp for record in records],
+            next_offset=records[-1].offset + 1,
+            keys=[record.key for record in records],
+        )
+        for source, records in arrived.items()
+    ]
+
+
+class StageService(Service):
+    """Runs one stage per owned partition of `kind.inputs`, in the consumer group of that kind."""
+
+    def __init__(self, kafka: Kafka, kind: Kind, on_commit: Sequence[OnCommit] = ()) -> None:
+        super().__init__()
+        self.kind = kind
+        self.partitions = Partitions(kafka, kind, on_commit)
+        self._kafka = kafka
+        self._names = {full_name(kafka, topic): topic for topic in kind.inputs}
+        self._consumer: Any = None
+        self._owning: asyncio.Task[None] | None = None
+
+    @property
+    def stages(self) -> dict[int, Stage]:
+        return self.partitions.stages
+
+    async def on_start(self) -> None:
+        with explained(self._kafka):
+            self._consumer = AIOKafkaConsumer(
+                **client_arguments(self._kafka),
+                **group_arguments(self._kafka, self.kind.group(self._kafka)),
+                # Range gives the same partition of every subscribed topic to the same member, and a
+                # stage over two topics needs just that.
+                partition_assignment_strategy=(RangePartitionAssignor,),
+            )
+            await self._consumer.start()
+        # After start: a consumer that starts subscribed waits for its first assignment, without end.
+        self._consumer.subscribe(list(self._names), listener=_Listener(self))
+
+    async def on_stop(self) -> None:
+        await self.revoked()
+        if self._consumer is not None:
+            await self._consumer.stop()
+
+    @Service.task
+    async def _pump(self) -> None:
+        while not self.should_stop:
+            try:
+                batches = await read(self._consumer, self._names)
+            except ConsumerStoppedError:  # on_stop came first
+                return
+            for batch in batches:
+                # None: fetched before the partition is ours, and read again after the seek.
+                owned = self.partitions.owned.get(batch.partition)
+                if owned is not None:
+                    owned.take(batch)
+
+    @Service.task
+    async def _commit(self) -> None:
+        while not self.should_stop:
+            await self.sleep(self._kafka.commit_every_s)
+            if not self.should_stop:
+                await self.partitions.commit()
+
+    def assigned(self, sources: set[TopicPartition]) -> None:
+        """Own them in a task of its own: aiokafka sends no heartbeat while a listener is at work."""
+        self._consumer.pause(*sources)
+        self._owning = asyncio.create_task(self._own(sources))
+
+    async def _own(self, sources: set[TopicPartition]) -> None:
+        try:
+            await self.partitions.own({source.partition for source in sources}, self._ready)
+        except Exception as error:
+            await self.crash(error)
+
+    def _ready(self, fresh: Sequence[OwnedPartition]) -> bool:
+        for owned in fresh:
+            self.prepare(owned.stage)
+            for source, position in owned.positions.items():
+                self._consumer.seek(source, position)
+                self._consumer.resume(source)
+        return True
+
+    def prepare(self, stage: Stage) -> None:
+        """Called for a stage that is restored and about to take its first records."""
+
+    async def revoked(self) -> None:
+        """Let everything go, with a last commit if this process is sound."""
+        owning, self._owning = self._owning, None
+        if owning is not None:
+            owning.cancel()
+            await asyncio.wait([owning])
+        await self.partitions.disown(last_commit=not self.crashed)
+
+
+class _Listener(ConsumerRebalanceListener):
+    """aiokafka only logs what its listeners raise, so all of it must end the service here."""
+
+    def __init__(self, service: StageService) -> None:
+        self._service = service
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        try:
+            await self._service.revoked()
+        except Exception as error:
+            await self._service.crash(error)
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        self._service.assigned(assigned)
+
+
+def group_arguments(kafka: Kafka, group: str) -> dict[str, Any]:
+    """Arguments of a consumer that joins a group and commits by itself nothing."""
+    session_ms = int(kafka.session_timeout_s * 1000)
+    return {
+        "group_id": group,
+        "isolation_level": "read_committed",
+        "enable_auto_commit": False,
+        "auto_offset_reset": "earliest",
+        "session_timeout_ms": session_ms,
+        "heartbeat_interval_ms": session_ms // 4,
+    }

@@ -1,0 +1,73 @@
+"""What a stage resumes from: its state rows and its positions, both read committed.
+
+Only to be read after the fence: before it, a commit of the former owner may still be under way, and
+the offset that the broker then shows is the older one.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from stream.config import Kafka
+from stream.shell.kafka.security import client_arguments, explained
+from stream.stage import StateRow
+
+_log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def committed_reader(kafka: Kafka, group: str | None = None) -> AsyncIterator[Any]:
+    """A consumer of committed data that joins no group; `group` says whose offsets it can look up."""
+    consumer = AIOKafkaConsumer(
+        **client_arguments(kafka),
+        group_id=group,
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )
+    try:
+        with explained(kafka):
+            await consumer.start()
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def restore(consumer: Any, state: TopicPartition) -> list[StateRow]:
+    """The latest row of every key of a partition up to its end now, without those deleted."""
+    consumer.assign([state])
+    end = (await consumer.end_offsets([state]))[state]
+    await consumer.seek_to_beginning(state)
+    latest: dict[bytes, bytes] = {}
+    # Not "==": the position also passes control records and aborted batches.
+    while await consumer.position(state) < end:
+        for records in (await consumer.getmany(state, timeout_ms=1000)).values():
+            for record in records:
+                if record.value is None:
+                    latest.pop(record.key, None)
+                else:
+                    latest[record.key] = record.value
+    return [StateRow(key, value) for key, value in latest.items()]
+
+
+async def positions(consumer: Any, sources: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+    """Where to go on reading: the committed offset, or the start of the log.
+
+    Where retention has removed records that were never read, they are lost, and that is logged.
+    """
+    starts = await consumer.beginning_offsets(list(sources))
+    found: dict[TopicPartition, int] = {}
+    for source, start in starts.items():
+        committed = await consumer.committed(source)
+        if committed is not None and committed < start:
+            _log.error(
+                "%s[%d]: retention removed %d records before they were read: spend is missing",
+                source.topic,
+                source.partition,
+                start - committed,
+            )
+        found[source] = max(start, committed or 0)
+    return found
