@@ -76,9 +76,7 @@ def _piece(charge: Charge, start_ms: int, end_ms: int) -> Charge:
 
 
 def _share(total: Decimal, charge: Charge, until_ms: int) -> Decimal:
-    """What of `total` falls before `until_ms`; the whole of it, unrounded, at the charge's end."""
-    if until_ms == charge.end_ms:
-        return total
+    """What of `total` falls before `until_ms`; at the charge's end the whole of it, exactly."""
     part = ROUNDED.divide(
         ROUNDED.multiply(total, until_ms - charge.start_ms), Decimal(charge.end_ms - charge.start_ms)
     )
