@@ -12,6 +12,10 @@ from detectors.scoring import known, usd
 LATE_BUCKETS: Final = 12
 # A sample lasts up to 60 s. Where many sources take turns, the newest minute is only partly filled.
 SAMPLE_BUCKETS: Final = 6
+# What one sample alone may prove asks for 1.5 × 8 = 12 standard deviations. Gamma noise of relative
+# deviation 0.5 is 1 + 12 × 0.5 = 7 times its mean with probability
+# e^-28 × (1 + 28 + 28²/2 + 28³/6) = 2.8e-9.
+ONE_SAMPLE: Final = 1.5
 # 30, 60, 120, 180 s. The longest fits into the 5 minutes shown even when the newest 120 s are empty.
 WINDOWS: Final = (3, 6, 12, RECENT_BUCKETS - LATE_BUCKETS)
 # Where a window may end, as a number of buckets from the oldest one shown.
@@ -23,10 +27,10 @@ class StepParams(Params):
         float,
         Field(
             gt=0,
-            description="how many standard deviations above the baseline; 10,000 scopes × 8,640 buckets a day"
-            " × 1e-9 (a normal tail at 6) = 0.1 false alarms a day before `ratio` and the floor",
+            description="how many standard deviations above the baseline; 6 would do for normal noise"
+            " (1e-9 × 10,000 scopes × 8,640 buckets = 0.1 false alarms a day), but spend is skewed upwards",
         ),
-    ] = 6.0
+    ] = 8.0
     ratio: Annotated[
         float,
         Field(
@@ -44,13 +48,15 @@ class Step:
 
     Score: the excess over the baseline, divided by the least excess that matters, which is the largest of
     `sigmas` × spread, (`ratio` - 1) × baseline and `floor_usd_per_hour`, all in US dollars per hour.
-    At 1 it pages. NaN where the baseline or its spread is not known: a scope that is quite new is watched
-    by its budget and by the wider scopes that it belongs to.
+    At 1 it pages. Over 30 and 60 s, which one sample may fill, it takes 1.5 × `sigmas`. NaN where the
+    baseline or its spread is not known: a scope that is quite new is watched by its budget and by the
+    wider scopes that it belongs to.
 
     The rate is the mean over 30, 60, 120 or 180 s without its highest bucket, so that one noisy bucket
     never decides; the window with the highest score speaks. Windows end at the newest bucket that holds
     any spend (up to 120 s may be empty: 60 s samples up to a minute late), or up to 60 s before it, as
-    the newest minute of many sources is only partly filled. So a score may outlast its cause by a minute.
+    the newest minute of many sources is only partly filled. The last 30 s of a window must hold half of
+    the excess too. So a score outlasts its cause by 60 + 20 s, and as long as newer data is missing.
 
     A 60 s sample fills six buckets with the same noise. A mean over w buckets is therefore taken to have
     the variance of one bucket up to a minute, then falling with 1/w to that of 5 minutes: between
@@ -83,8 +89,8 @@ class Step:
         rates = _rates(view)
         baseline = np.maximum(known(view.baseline_usd_per_hour), 0.0)
         end = _end_of_data(rates)
-        levels = _levels(rates, end)
         matters = [self._least_excess(view, baseline, window) for window in WINDOWS]
+        levels = _levels(rates, end, baseline, matters)
         table = np.stack(
             [np.maximum(level.max(axis=0) - baseline, 0.0) / least
              for level, least in zip(levels, matters, strict=True)]
@@ -130,8 +136,9 @@ class Step:
         share = min(1.25 * (SAMPLE_BUCKETS / window - SAMPLE_BUCKETS / RECENT_BUCKETS), 1.0)
         spread = np.sqrt(calm + (single - calm) * share)
         params = self._params
+        sigmas = params.sigmas * (ONE_SAMPLE if window <= SAMPLE_BUCKETS else 1.0)
         return np.maximum(
-            np.maximum(params.sigmas * spread, (params.ratio - 1) * baseline), params.floor_usd_per_hour
+            np.maximum(sigmas * spread, (params.ratio - 1) * baseline), params.floor_usd_per_hour
         )
 
 
@@ -149,11 +156,12 @@ def _end_of_data(rates: Floats) -> Ints:
     return end
 
 
-def _levels(rates: Floats, end: Ints) -> list[Floats]:
+def _levels(rates: Floats, end: Ints, baseline: Floats, matters: list[Floats]) -> list[Floats]:
     """For each window, its mean without the highest bucket, by where it ends (13, n); -inf where not due.
 
     A 30 s window must end with the data. Only longer ones may end in the minute before, which is for
-    samples of 60 s.
+    samples of 60 s. The last 30 s of a window must hold half of its excess, or half of
+    the least that matters; else what it saw is over.
     """
     total = np.concatenate([np.zeros((1, rates.shape[1])), np.cumsum(rates, axis=0)])
     # The highest of 3, 6, 12, 18 buckets, each from two shorter ones: a few passes instead of w.
@@ -161,14 +169,16 @@ def _levels(rates: Floats, end: Ints) -> list[Floats]:
     of_6 = np.maximum(of_3[:-3], of_3[3:])
     of_12 = np.maximum(of_6[:-6], of_6[6:])
     of_18 = np.maximum(of_12[:-6], of_6[12:])
-    levels = []
-    for window, highest in zip(WINDOWS, (of_3, of_6, of_12, of_18), strict=True):
+    means: list[Floats] = []
+    due = []
+    for window, highest, least in zip(WINDOWS, (of_3, of_6, of_12, of_18), matters, strict=True):
         starts = slice(int(ENDS[0, 0]) - window, RECENT_BUCKETS + 1 - window)
         mean = (total[ENDS[0, 0] :] - total[starts] - highest[starts]) / (window - 1)
         patience = 0 if window < SAMPLE_BUCKETS else SAMPLE_BUCKETS
-        due = (end >= ENDS) & (end - patience <= ENDS)
-        levels.append(np.where(due, mean, -np.inf))
-    return levels
+        means.append(mean)
+        still = means[0] - baseline >= np.minimum(mean - baseline, least) / 2
+        due.append((end >= ENDS) & (end - patience <= ENDS) & still)
+    return [np.where(counts, mean, -np.inf) for counts, mean in zip(due, means, strict=True)]
 
 
 def _first_of_run(high: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], start: Ints, stop: Ints) -> Ints:

@@ -185,7 +185,6 @@ class _World:
             baseline_kind=np.full(len(self.names), self.kind),
             budget_usd=self.budget_ratio * self.level * (month_end_s - month_start_s) / 3600,
             month_to_date_usd=to_date,
-            month_expected_usd=self._expected(month_start_s, time_s),
             projection_usd=to_date + burn[DAY_S] * left_s / 3600,
             projection_day_usd=(
                 to_date + burn[3600] * day_s / 3600 + self._planned(time_s + day_s, month_end_s)

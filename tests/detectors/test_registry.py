@@ -1,0 +1,99 @@
+"""Detectors are built by name from settings, and every mistake is one sentence that says what to do."""
+
+from pathlib import Path
+
+import pytest
+
+from detectors.burn_vs_budget import BurnVsBudget
+from detectors.registry import all_names, build, find
+from tests.detectors.steady import steady
+
+OTHERS = """
+from detectors.step import Step
+
+class Mine(Step):
+    name = "mine"
+"""
+
+
+@pytest.fixture
+def other_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installed package `others` that offers three detectors, one of them broken, one misnamed."""
+    (tmp_path / "others.py").write_text(OTHERS)
+    information = tmp_path / "others-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: others\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text(
+        "[burnline.detectors]\nmine = others:Mine\nbroken = others:Missing\nmisnamed = others:Mine\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+
+def test_the_built_in_ones_are_there() -> None:
+    assert all_names() == ["burn-vs-baseline", "burn-vs-budget", "emergency", "step"]
+
+
+@pytest.mark.parametrize("name", ["burn-vs-baseline", "burn-vs-budget", "emergency", "step"])
+def test_each_is_built_with_its_defaults(name: str) -> None:
+    detector = build(name, {})
+    assert detector.name == name
+    assert detector.observe(steady()).severity.tolist() == [0]
+
+
+def test_settings_reach_the_detector() -> None:
+    doubled = steady(burn=20.01)
+    assert build("burn-vs-budget", {"fast_factor": 1}).observe(doubled).severity.tolist() == [2]
+    assert find("burn-vs-budget") is BurnVsBudget
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "sentence"),
+    [
+        ("stepp", {}, "there is no detector 'stepp'; did you mean 'step'?"),
+        (
+            "xyz",
+            {},
+            "there is no detector 'xyz'; known are burn-vs-baseline, burn-vs-budget, emergency, step",
+        ),
+        ("step", {"sigma": 5}, "detector 'step' has no setting 'sigma'; did you mean 'sigmas'?"),
+        (
+            "emergency",
+            {"floor_usd": 5},
+            "detector 'emergency' has no setting 'floor_usd'; did you mean 'floor_usd_per_hour'?",
+        ),
+        ("step", {"sigmas": -1}, "detector 'step', setting 'sigmas': Input should be greater than 0"),
+        (
+            "step",
+            {"floor_usd_per_hour": 0},
+            "detector 'step', setting 'floor_usd_per_hour': Input should be greater than 0",
+        ),
+        (
+            "step",
+            {"sigmas": float("inf")},
+            "detector 'step', setting 'sigmas': Input should be a finite number",
+        ),
+    ],
+)
+def test_a_mistake_is_one_sentence(name: str, settings: dict[str, float], sentence: str) -> None:
+    with pytest.raises(ValueError) as raised:
+        build(name, settings)
+    assert str(raised.value) == sentence
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    with pytest.raises(ValueError, match=r"'ratio'.*; .*'sigma'"):
+        build("step", {"sigma": 5, "ratio": 0.5})
+
+
+@pytest.mark.usefixtures("other_package")
+def test_another_package_adds_its_own() -> None:
+    assert "mine" in all_names()
+    assert build("mine", {"sigmas": 5}).name == "mine"
+
+
+@pytest.mark.usefixtures("other_package")
+def test_another_package_that_is_broken_is_named() -> None:
+    with pytest.raises(ValueError, match="detector 'broken' of the package 'others' cannot be loaded"):
+        build("broken", {})
+    with pytest.raises(ValueError, match="of the package 'others' calls itself 'mine'"):
+        build("misnamed", {})
