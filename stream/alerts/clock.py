@@ -38,7 +38,7 @@ class Clock(msgspec.Struct):
             evaluation.partition, Progress(evaluation.time_s, evaluation.emitted_ms)
         )
         known.time_s = max(known.time_s, evaluation.time_s)
-        known.emitted_ms = max(known.emitted_ms, evaluation.emitted_ms)
+        known.emitted_ms = evaluation.emitted_ms  # the last word: a clock that was wrong may be set back
         self._advance()
 
     def _advance(self) -> None:

@@ -14,7 +14,9 @@ the most specific to the widest:
    away independently make two pages, and none for the total.
 4. Once attached, a scope stays so while half of that share is still explained, or while its cause is
    within its hold time; sums over an hour and over five minutes disagree for a while.
-5. Anything else is its own cause.
+5. When its cause has resolved, it stays quiet as long as it burns less than half the excess that was
+   explained: a detector with a window of hours is still counting what people have dealt with.
+6. Anything else is its own cause.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,7 +35,8 @@ class Member:
     """One scope as grouping sees it.
 
     `signal` is its worst active one, None within the hold time. `wants` and `rung` are the severities
-    (0: none) that its detectors ask for and that people were told; `cause` is its last cause.
+    (0: none) that its detectors ask for and that people were told. `cause` is its last cause, and
+    `explained_usd_per_hour` the largest excess it had under another's.
     """
 
     scope: str
@@ -42,6 +45,7 @@ class Member:
     wants: int
     rung: int
     cause: str | None
+    explained_usd_per_hour: float
 
 
 class Grouping:
@@ -59,9 +63,12 @@ class Grouping:
         causes = {member.scope: member.scope for member in told}
         told = [member for member in told if member.signal is None or self.has_parts(member)]
         narrower: list[Member] = []
+        present = {member.scope for member in ordered}
         for member in ordered:
             if member.scope not in causes:
                 causes[member.scope] = self._cause(member, told, narrower, causes)
+                if causes[member.scope] == member.scope and member.cause not in present:
+                    causes[member.scope] = _lingering(member)
             narrower.append(member)
         return causes
 
@@ -123,10 +130,18 @@ class Grouping:
         part_of = (
             len(wide.labels) < len(narrow.labels) and _within(narrow.labels, wide.labels, empty=True)
         ) or any(part.name == narrow.scope or _within(narrow.labels, labels) for part, labels in parts)
-        whole = _excess_usd_per_hour(wide.signal)
+        whole = excess_usd_per_hour(wide.signal)
         if part_of and whole > 0:
-            share = max(share, _excess_usd_per_hour(narrow.signal) / whole)
+            share = max(share, excess_usd_per_hour(narrow.signal) / whole)
         return share
+
+
+def _lingering(member: Member) -> str:
+    """The cause of a scope whose last one has resolved."""
+    if member.cause is None or member.signal is None:
+        return member.scope
+    live = excess_usd_per_hour(member.signal) > _KEEP * member.explained_usd_per_hour
+    return member.scope if live else member.cause
 
 
 def _within(labels: Mapping[str, str], wider: Mapping[str, str], empty: bool = False) -> bool:
@@ -143,6 +158,6 @@ def _excess_nusd(shares: Iterable[Share]) -> int:
     return sum(max(share.excess_nusd, 0) for share in shares)
 
 
-def _excess_usd_per_hour(signal: Signal) -> float:
+def excess_usd_per_hour(signal: Signal) -> float:
     """Where nothing is known to be normal, all is beyond normal."""
     return max(0.0, signal.burn_usd_per_hour - (signal.baseline_usd_per_hour or 0.0))

@@ -192,7 +192,7 @@ class Alerts:
             if causes[scope] == scope:
                 self._lead(self._tracks[scope], groups.get(scope, []), now_s, members[scope])
         for scope, cause in causes.items():
-            self._tracks[scope].cause = cause
+            self._tracks[scope].attach(cause)
         self._tracks = {scope: track for scope, track in self._tracks.items() if not track.life.over}
 
     def _lead(self, track: Track, attached: list[Track], now_s: int, member: Member) -> None:
@@ -249,6 +249,7 @@ def _member(track: Track) -> Member:
         wants=lifecycle.SEVERITIES[wants] if wants else 0,
         rung=lifecycle.SEVERITIES[rung] if rung else 0,
         cause=track.cause,
+        explained_usd_per_hour=track.explained_usd_per_hour,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from stream.alerts import text
+from stream.alerts.grouping import excess_usd_per_hour
 from stream.alerts.lifecycle import Level, Life
 from stream.config import Alerting
 from stream.schema.alerts import Alert, Attached, Blame, Severity
@@ -22,7 +23,8 @@ class Track(msgspec.Struct, kw_only=True):
     """One scope with something to say. A state row is its JSON.
 
     `signals` are the active ones, by detector; `latest` is the newest of all, also one that cleared.
-    `onset_s` and `excess_nusd` are the earliest and the largest that any detector named in this life.
+    `cause` is the scope that its trouble is put down to, its own or another's. `onset_s` and
+    `excess_nusd` are the earliest and the largest that any detector named in this life.
     """
 
     scope: str
@@ -32,6 +34,7 @@ class Track(msgspec.Struct, kw_only=True):
     signals: dict[str, Signal] = {}
     detectors: tuple[str, ...] = ()
     cause: str | None = None
+    explained_usd_per_hour: float = 0.0
     attached: tuple[Attached, ...] = ()
     reason: str = ""
     onset_s: int
@@ -70,6 +73,14 @@ class Track(msgspec.Struct, kw_only=True):
     @property
     def level(self) -> Level | None:
         return level_of(self.leading) if self.leading else None
+
+    def attach(self, cause: str) -> None:
+        """Note the cause of this step, its own scope or another's."""
+        self.cause = cause
+        if cause == self.scope:
+            self.explained_usd_per_hour = 0.0
+        elif self.leading is not None:
+            self.explained_usd_per_hour = max(self.explained_usd_per_hour, excess_usd_per_hour(self.leading))
 
     def new_key(self) -> None:
         """Give the level that has just fired its dedup key; the old one becomes `previous_key`.

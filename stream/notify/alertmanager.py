@@ -5,6 +5,8 @@ or dollar. It forgets what is not repeated: a firing alert is sent again every `
 times as far ahead, which survives three lost repeats. An escalation changes severity or tier, thus the
 label set; the same request ends the old one.
 
+An alert that was refused (say, while a proxy had the wrong token) is repeated too, and so arrives late.
+
 Which label set a `previous_key` had is remembered from its delivery or from `resume`. If it is not (a
 restart right between the two), the old alert is no longer repeated and ends within 4 × `resend_s`.
 """
@@ -44,7 +46,7 @@ class Alertmanager:
             alerts.append(self._wire(previous, now_ms, ended=True))
         return Request(self.url, msgspec.json.encode(alerts), self._headers)
 
-    def accepted(self, alert: Alert) -> None:
+    def settled(self, alert: Alert) -> None:
         self._firing.pop(alert.previous_key or "", None)
         if alert.state == State.RESOLVED:
             self._firing.pop(alert.dedup_key, None)

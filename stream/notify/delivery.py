@@ -43,7 +43,7 @@ class Outcomes(Protocol):
         """One attempt failed and will be repeated."""
 
     def undeliverable(self, destination: str) -> None:
-        """Refused for good; this alert will not be sent again."""
+        """Refused for good; this transition will not be retried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,18 +98,18 @@ class Deliverer:
             attempt = 0
             while True:
                 answer = await self._post(self.destination.request(alert, self._now_ms()))
-                if answer.accepted:
-                    self.destination.accepted(alert)
-                    latency_s = (self._now_ms() - alert.spent_ms) / 1000
-                    self._outcomes.delivered(self.destination.name, alert, latency_s)
-                    return
-                if not answer.worth_retrying:
-                    self._refused(alert, answer)
-                    return
+                if answer.accepted or not answer.worth_retrying:
+                    break
                 wait_s = self._wait_s(attempt, answer)
                 self._failed(f"{alert.dedup_key} {alert.state}", answer, wait_s)
                 await self._sleep(wait_s)
                 attempt += 1
+            self.destination.settled(alert)
+            if answer.accepted:
+                latency_s = (self._now_ms() - alert.spent_ms) / 1000
+                self._outcomes.delivered(self.destination.name, alert, latency_s)
+            else:
+                self._refused(alert, answer)
 
     async def repeat_forever(self) -> None:
         """Keep the destination from forgetting what fires. Run it as a task; cancel it to stop."""
@@ -179,7 +179,7 @@ class Deliverer:
     def _refused(self, alert: Alert, answer: Answer) -> None:
         self._outcomes.undeliverable(self.destination.name)
         _log.error(
-            "%s refused %s %s for good: status %s %s; check notify.destinations, it is not sent again",
+            "%s refused %s %s for good: status %s %s; check this destination under notify",
             self.destination.name,
             alert.dedup_key,
             alert.state,

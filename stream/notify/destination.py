@@ -28,8 +28,8 @@ class Destination(Protocol):
     def request(self, alert: Alert, now_ms: int) -> Request:
         """What to post for a transition."""
 
-    def accepted(self, alert: Alert) -> None:
-        """The destination has taken this transition."""
+    def settled(self, alert: Alert) -> None:
+        """This transition was accepted, or refused for good."""
 
     def resume(self, alert: Alert) -> None:
         """This alert was delivered before a restart and still fires."""

@@ -47,7 +47,7 @@ class Webhook:
             headers["X-Burnline-Signature"] = sign(self._secret.get_secret_value(), timestamp, body)
         return Request(self.url, body, headers)
 
-    def accepted(self, alert: Alert) -> None:
+    def settled(self, alert: Alert) -> None:
         """Nothing to remember."""
 
     def resume(self, alert: Alert) -> None:

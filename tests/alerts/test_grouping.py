@@ -179,6 +179,19 @@ def test_a_wide_scope_that_lags_behind_its_cause_does_not_page() -> None:
     assert scopes(estate.wait(300)) == [(CHECKOUT, State.RESOLVED)]
 
 
+@pytest.mark.parametrize(("excess", "then"), [(200, []), (201, [("total", State.FIRING)])])
+def test_what_only_counts_the_past_stays_quiet_after_its_cause_has_resolved(
+    excess: float, then: list[tuple[str, State]]
+) -> None:
+    """The day's burn of the total is high for hours after the service was mended."""
+    estate = Estate()
+    estate.say(service(), total())
+    assert len(estate.wait(60)) == 1
+    estate.say(service(severity="none"), total(excess))
+    sent = [alert for _ in range(20) for alert in estate.say(total(excess))]
+    assert scopes(sent) == [(CHECKOUT, State.RESOLVED), *then]
+
+
 def test_a_new_and_larger_cause_is_held_for_its_own_time() -> None:
     """The wide scope has been at page level for an hour, but for another cause."""
     estate = Estate()

@@ -44,8 +44,9 @@ class Received:
 class Receiver:
     """Acts out `script`, one behaviour a request, then takes everything."""
 
-    def __init__(self, *script: Behaviour) -> None:
+    def __init__(self, *script: Behaviour, path: str = "/hook") -> None:
         self.script = list(script)
+        self.path = path
         self.received: list[Received] = []
 
     @property
@@ -61,12 +62,13 @@ class Receiver:
 
     async def __aenter__(self) -> Self:
         app = web.Application()
-        app.router.add_post("/hook", self._handle)
+        app.router.add_post(self.path, self._handle)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/hook"
+        self.base = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        self.url = self.base + self.path
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -14,6 +14,7 @@ from stream.notify.alertmanager import Alertmanager, labels
 from stream.notify.page import render
 from stream.schema.alerts import Alert, Severity
 from tests.notify.pages import RUNAWAY, T0, alert, escalation, resolution
+from tests.notify.receiver import Receiver, answer
 from tests.notify.rig import Rig, rig
 from tests.services import AlertmanagerServer
 from tests.services.http import get_json
@@ -135,6 +136,20 @@ async def test_a_server_that_is_down_gets_the_alert_when_it_is_back(alertmanager
         await it.deliverer.deliver(RUNAWAY)
         assert [one["labels"]["scope"] for one in active(server)] == [RUNAWAY.scope]
     assert it.outcomes.failures == 3
+
+
+async def test_a_refusal_does_not_end_the_repeats() -> None:
+    """A proxy in front that did not know our token: the alert arrives with the next turn, its end ends it."""
+    async with (
+        Receiver(answer(401), answer(401), path="/api/v2/alerts") as proxy,
+        rig({"destinations": [{"kind": "alertmanager", "url": proxy.base}]}) as it,
+    ):
+        await it.deliverer.deliver(RUNAWAY)
+        assert it.outcomes.refused == 1
+        assert it.deliverer.destination.repeat(it.now_ms) is not None
+        await it.deliverer.deliver(resolution(RUNAWAY))
+        assert it.outcomes.refused == 2
+        assert it.deliverer.destination.repeat(it.now_ms) is None
 
 
 def numbers_of(alerts: list[Alert]) -> set[str]:

@@ -117,7 +117,7 @@ async def test_a_refusal_is_reported_and_does_not_stop_what_follows(
     [line] = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert line.getMessage() == (
         f"webhook refused {RUNAWAY.dedup_key} firing for good: status {status} no thanks;"
-        " check notify.destinations, it is not sent again"
+        " check this destination under notify"
     )
 
 
