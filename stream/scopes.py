@@ -5,6 +5,7 @@ from typing import Final
 
 from stream.config import ScopeRule
 
+TOTAL: Final = "total"
 UNMAPPED: Final = "unmapped"
 UNPRICED: Final = "unpriced"
 BILLING: Final = "billing"

@@ -32,6 +32,14 @@ class Parts:
     first: NDArray[np.bool_]
 
 
+def whole_bucket(start_ms: Ints, end_ms: Ints) -> tuple[Ints, Ints]:
+    """Spans that lie within one finest bucket, widened to all of it: where in the bucket makes no
+    difference, and equal spans can be added up before anything else."""
+    bucket = start_ms // _FINE_MS
+    inside = (end_ms - 1) // _FINE_MS == bucket
+    return np.where(inside, bucket * _FINE_MS, start_ms), np.where(inside, (bucket + 1) * _FINE_MS, end_ms)
+
+
 def spread(start_ms: Ints, end_ms: Ints, cost_nusd: Ints, quantity: Floats, watermark_ms: int) -> Parts:
     """Cut each span `[start, end)` into buckets: 10 s wide where the fine ring still holds them (the
     last hour before the watermark), else 1 min (the last day), else 1 h. Edges of the zones are

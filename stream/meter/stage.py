@@ -22,8 +22,9 @@ from stream.meter.money import NANO, multiply
 from stream.meter.price import PriceBook
 from stream.meter.sequence import PREFIX, Sequences
 from stream.meter.series import SeriesTable
-from stream.meter.spread import spread
+from stream.meter.spread import spread, whole_bucket
 from stream.schema import dead_letters, spend, topics
+from stream.scopes import TOTAL, UNMAPPED
 from stream.stage import Batch, Commit, Output, StateRow
 
 Ints = NDArray[np.int64]
@@ -112,8 +113,9 @@ class Meter:
             return None
         pack = Pack(*(np.concatenate([getattr(pack, name) for pack in packs]) for name in Pack.__slots__))
         # Quantities are added up before they are priced, and each sum is rounded once.
-        order, first = group(pack.series, pack.duplicate, pack.has_cost, pack.late, pack.start, pack.end)
-        series, start, end = pack.series[order][first], pack.start[order][first], pack.end[order][first]
+        whole_start, whole_end = whole_bucket(pack.start, pack.end)
+        order, first = group(pack.series, pack.duplicate, pack.has_cost, pack.late, whole_start, whole_end)
+        series, start, end = pack.series[order][first], whole_start[order][first], whole_end[order][first]
         duplicate, has_cost = pack.duplicate[order][first], pack.has_cost[order][first]
         late = pack.late[order][first]
         count = np.diff(np.append(first, len(order)))
@@ -183,66 +185,65 @@ class Meter:
         count: Ints,
         priced: Ints,
     ) -> spend.Rows:
-        """Spread each span over its buckets, then add each bucket to every scope it belongs to."""
+        """Add each span to every scope it belongs to, then spread what has come together.
+
+        In this order, because the estimates of one collection share their span: thousands of pods are
+        a few hundred names before any of them is cut into buckets.
+        """
         columns = self._fan_out(series * _ROLES + priced, start, end, cost, quantity, count)
         noted = np.flatnonzero(calibrated)
         if len(noted):
+            kind = series[noted] * _ROLES + _NOTE
             nothing = np.zeros(len(noted), np.int64)
-            notes = self._fan_out(
-                series[noted] * _ROLES + _NOTE,
-                start[noted],
-                end[noted],
-                calibrated[noted],
-                nothing.astype(float),
-                nothing,
-            )
+            notes = self._fan_out(kind, start[noted], end[noted], calibrated[noted], nothing * 0.0, nothing)
             columns = [np.concatenate(pair) for pair in zip(columns, notes, strict=True)]
-        key, width, bucket, cost, quantity, count = columns
-        order, first = group(key, width, bucket)
-        return spend.Rows(
+        key, start, end, cost, quantity, count = columns
+        order, first = group(key, start, end)
+        key, start, end = key[order][first], start[order][first], end[order][first]
+        cost = np.add.reduceat(cost[order], first)
+        quantity = np.add.reduceat(quantity[order], first)
+        count = np.add.reduceat(count[order], first)
+        parts = spread(start, end, cost, quantity, self.watermark_ms)
+        counted = np.where(parts.first, count[parts.span], 0)
+        key = key[parts.span]
+        order, first = group(key, parts.width, parts.bucket)
+        rows = spend.Rows(
             names=self._table.names,
             key=key[order][first],
-            width=width[order][first],
-            bucket=bucket[order][first],
-            cost_nusd=np.add.reduceat(cost[order], first),
-            quantity=np.add.reduceat(quantity[order], first),
-            count=np.add.reduceat(count[order], first),
+            width=parts.width[order][first],
+            bucket=parts.bucket[order][first],
+            cost_nusd=np.add.reduceat(parts.cost_nusd[order], first),
+            quantity=np.add.reduceat(parts.quantity[order], first),
+            count=np.add.reduceat(counted[order], first),
         )
+        self._count_accepted(rows)
+        return rows
 
     def _fan_out(
         self, kind: Ints, start: Ints, end: Ints, cost: Ints, quantity: Floats, count: Ints
     ) -> list[NDArray[Any]]:
-        """Columns name, width, bucket, cost, quantity, count. A kind is a series and which of its
-        lists of names it adds to."""
-        parts = spread(start, end, cost, quantity, self.watermark_ms)
-        counted = np.where(parts.first, count[parts.span], 0)
-        order, first = group(kind[parts.span], parts.width, parts.bucket)
-        kind = kind[parts.span][order][first]
-        cost = np.add.reduceat(parts.cost_nusd[order], first)
-        count = np.add.reduceat(counted[order], first)
+        """Columns name, start, end, cost, quantity, count: one row for each name a group adds to. A
+        kind is a series and which of its lists of names is meant."""
         distinct, inverse = np.unique(kind, return_inverse=True)
         members = [self._table.names_of(int(number) // _ROLES, int(number) % _ROLES) for number in distinct]
-        if distinct[0] % _ROLES != _NOTE:
-            self.counters.accepted_nusd += int(cost.sum())
-            self.counters.accepted_events += int(count.sum())
-            unmapped = np.array(
-                [self._table.series[number // _ROLES].attribution.unmapped for number in distinct]
-            )
-            self.counters.unmapped_nusd += int(cost[unmapped[inverse]].sum())
         each = np.array([len(names) for names in members], np.int64)
         length = each[inverse]
         within = np.arange(int(length.sum())) - np.repeat(np.cumsum(length) - length, length)
-        flat = np.concatenate(members)[np.repeat((np.cumsum(each) - each)[inverse], length) + within]
+        name = np.concatenate(members)[np.repeat((np.cumsum(each) - each)[inverse], length) + within]
         again = np.repeat(np.arange(len(kind)), length)
-        quantity = np.add.reduceat(parts.quantity[order], first)
-        return [
-            flat,
-            parts.width[order][first][again],
-            parts.bucket[order][first][again],
-            cost[again],
-            quantity[again],
-            count[again],
-        ]
+        return [name, start[again], end[again], cost[again], quantity[again], count[again]]
+
+    def _count_accepted(self, rows: spend.Rows) -> None:
+        """By the rows that leave: every accepted estimate adds to `total`, once, under its driver."""
+        for scope in (TOTAL, UNMAPPED):
+            wanted = [name.scope == scope and name.role == spend.DRIVER for name in rows.names]
+            mine = np.array(wanted)[rows.key]
+            cost_nusd = int(rows.cost_nusd[mine].sum())
+            if scope == TOTAL:
+                self.counters.accepted_nusd += cost_nusd
+                self.counters.accepted_events += int(rows.count[mine].sum())
+            else:
+                self.counters.unmapped_nusd += cost_nusd
 
     def _records(self, rows: spend.Rows | None, now_ms: int) -> list[Output]:
         """One record to every spend partition, also where it has no rows: it carries the watermark."""

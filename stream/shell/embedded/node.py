@@ -1,0 +1,110 @@
+"""All stages in one process over one SQLite file: what Kafka does between them, without Kafka.
+
+Records pass from stage to stage in memory; what they leave behind goes into one transaction, which
+`Node.commit` makes durable.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from stream.alerts.stage import Alerts
+from stream.burn.stage import Burn
+from stream.config import Config
+from stream.meter import price
+from stream.meter.stage import Meter
+from stream.schema import alerts as alerts_schema
+from stream.schema import topics
+from stream.schema.alerts import Alert
+from stream.shell.embedded.database import Database
+from stream.stage import Batch, Commit, Output, Stage
+
+_METER: Final = "meter"
+_BURN: Final = "burn"
+_ALERTS: Final = "alerts"
+# Passed on in memory and not stored; see the database.
+_PASSED_ON: Final = frozenset({topics.SPEND, topics.SIGNALS})
+
+Timed = Callable[[str, Callable[[], None]], None]
+
+
+def _untimed(stage: str, work: Callable[[], None]) -> None:
+    work()
+
+
+class Node:
+    """Meter, burn and alerts over one database. `timed` wraps each stage's work, for metrics."""
+
+    def __init__(self, config: Config, database: Database, timed: Timed = _untimed) -> None:
+        self.config = config
+        self.database = database
+        self.meter = Meter(0, config, 1, price.load(config.prices.book))
+        self.burn = Burn(0, config, 1, 1)
+        self.alerts = Alerts(config)
+        self._timed = timed
+        self._stages: dict[str, Stage] = {_METER: self.meter, _BURN: self.burn, _ALERTS: self.alerts}
+        for name, stage in self._stages.items():
+            stage.restore(list(database.read_state(name)))
+        for _, _, value in database.read(topics.CALIBRATIONS, 0, limit=1_000_000):
+            self.meter.calibrate(value)
+        self._usage = database.position(_METER, topics.USAGE)
+        self._passed = {topic: database.position("passed", topic) for topic in _PASSED_ON}
+
+    def usage(self, values: list[bytes], timestamps_ms: list[int]) -> None:
+        """Take raw messages; `timestamps_ms` is when each arrived."""
+        first = self._usage
+        self._usage += len(values)
+        batch = Batch(topics.USAGE, 0, values, range(first, self._usage), timestamps_ms, self._usage)
+        self._timed(_METER, lambda: self.meter.take(batch))
+
+    def append(self, topic: str, key: bytes | None, value: bytes, now_ms: int) -> None:
+        """Write a record to a stored topic; the stage that reads it gets it at once."""
+        position = self.database.end(topic)
+        self.database.append([Output(topic, key, value)], now_ms)
+        if topic == topics.DEPLOYS:
+            self.alerts.take(Batch(topic, 0, [value], [position], [now_ms], position + 1))
+        elif topic == topics.CALIBRATIONS:
+            self.meter.calibrate(value)
+
+    def flush(self, now_ms: int) -> list[Alert]:
+        """Carry what was taken through all stages; returns the transitions of alerts that came of it.
+
+        Not durable before `commit`.
+        """
+        told: list[Alert] = []
+        spend = self._settle(_METER, now_ms)
+        self._pass_on(_BURN, self.burn, topics.SPEND, spend, now_ms)
+        signals = self._settle(_BURN, now_ms)
+        self._pass_on(_ALERTS, self.alerts, topics.SIGNALS, signals, now_ms)
+        for output in self._settle(_ALERTS, now_ms):
+            told.append(alerts_schema.decode(output.value))
+        return told
+
+    def _settle(self, name: str, now_ms: int) -> list[Output]:
+        """One stage's commit into the open transaction; returns what goes on to the next stage."""
+        commit = Commit()
+
+        def work() -> None:
+            nonlocal commit
+            commit = self._stages[name].commit(now_ms)
+            self.database.write_state(name, commit.state)
+            self.database.append((o for o in commit.outputs if o.topic not in _PASSED_ON), now_ms)
+            for (topic, _), position in commit.positions.items():
+                self.database.move("passed" if topic in _PASSED_ON else name, topic, position)
+
+        self._timed(name, work)
+        wanted = _PASSED_ON if name != _ALERTS else frozenset({topics.ALERTS})
+        return [output for output in commit.outputs if output.topic in wanted]
+
+    def _pass_on(self, name: str, stage: Stage, topic: str, outputs: Iterable[Output], now_ms: int) -> None:
+        values = [output.value for output in outputs]
+        if not values:
+            return
+        first = self._passed[topic]
+        self._passed[topic] += len(values)
+        offsets = range(first, self._passed[topic])
+        batch = Batch(topic, 0, values, offsets, [now_ms] * len(values), self._passed[topic])
+        self._timed(name, lambda: stage.take(batch))
+
+    def commit(self) -> None:
+        """Make everything up to the last flush durable."""
+        self.database.commit()
