@@ -99,7 +99,7 @@ FAMILIES: Final = (
         "ratio",
         "Invoice over estimate, of the newest invoiced days.",
     ),
-    Family("burnline_notifications_total", ("destination", "outcome"), "", "Notifications tried."),
+    Family("burnline_notifications_total", ("destination", "outcome"), "", "Tries to deliver an alert."),
     Family("burnline_scopes", (), "", "Scopes known to this process."),
     Family("burnline_series_dropped", (), "", "Series not exported because of the cap on their number."),
 )

@@ -92,7 +92,7 @@ def feed(metrics: Metrics, now_ms: int, tick: int) -> None:
     metrics.observe_incidents({("2026-01-01-1", "service=shop/checkout"): 640 * NANO})
     metrics.observe_reconciliation({("aws", "1234", "ec2"): 1.03})
     metrics.lag("usage", 0, 12)
-    metrics.delivered(DESTINATION, 31.0)
+    metrics.delivered(DESTINATION, alert(), 31.0)
 
 
 def main(port: int) -> None:

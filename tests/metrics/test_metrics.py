@@ -3,6 +3,7 @@
 import re
 import socket
 import subprocess
+import threading
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 from stream.errors import UserError
 from stream.meter.counters import Counters
 from stream.metrics import MAX_RECONCILED, Metrics, serve
+from stream.notify.delivery import Outcomes
 from stream.schema.alerts import Severity, State
 from stream.schema.dead_letters import Reason
 from tests.metrics.exporter import NANO, START_S, alert, counters, feed, figures, without_budget
@@ -231,23 +233,25 @@ def test_alerts_are_counted_by_severity_and_state_zeros_too(metrics: Metrics) ->
 
 def test_a_known_destination_starts_at_zero_so_that_its_first_failure_is_an_increase() -> None:
     metrics = Metrics(CollectorRegistry(), destinations=["pager"])
-    assert series(metrics, "burnline_notifications_total") == {
-        ("pager", "delivered"): 0,
-        ("pager", "failed"): 0,
-    }
-    metrics.delivery_failed("pager")
-    metrics.delivered("pager", latency_s=42.0)
-    assert series(metrics, "burnline_notifications_total") == {
+    tries = "burnline_notifications_total"
+    assert series(metrics, tries) == {("pager", outcome): 0 for outcome in ("delivered", "failed", "refused")}
+    told: Outcomes = metrics
+    told.failed("pager")
+    told.failed("pager")
+    told.delivered("pager", alert(), 42.0)
+    told.undeliverable("pager")
+    assert series(metrics, tries) == {
         ("pager", "delivered"): 1,
-        ("pager", "failed"): 1,
+        ("pager", "failed"): 2,
+        ("pager", "refused"): 1,
     }
     buckets = series(metrics, "burnline_detection_latency_seconds_bucket")
     assert (buckets["pager", "40.0"], buckets["pager", "50.0"], buckets["pager", "60.0"]) == (0, 1, 1)
 
 
-def test_a_repetition_is_no_detection(metrics: Metrics) -> None:
-    metrics.delivered("pager", latency_s=31.0)
-    metrics.delivered("pager")
+def test_the_end_of_an_alert_is_no_detection(metrics: Metrics) -> None:
+    metrics.delivered("pager", alert(), 31.0)
+    metrics.delivered("pager", alert(state=State.RESOLVED), 600.0)
     assert series(metrics, "burnline_notifications_total")["pager", "delivered"] == 2
     assert series(metrics, "burnline_detection_latency_seconds_count") == {("pager",): 1}
 
@@ -291,6 +295,33 @@ def test_a_scrape_gets_the_metrics_and_closing_frees_the_port(metrics: Metrics) 
     assert "burnline_burn_usd_per_hour" in text
     with socket.socket() as probe, pytest.raises(ConnectionRefusedError):
         probe.connect(("127.0.0.1", exposition.port))
+
+
+def test_a_scrape_in_the_middle_of_feeding_sees_one_moment(metrics: Metrics) -> None:
+    done = threading.Event()
+
+    def keep_feeding() -> None:
+        tick = 0
+        while not done.is_set():
+            feed(metrics, START_S * 1000, tick)
+            tick += 1
+
+    feeder = threading.Thread(target=keep_feeding)
+    feed(metrics, START_S * 1000, 0)
+    feeder.start()
+    try:
+        for _ in range(20):
+            values = {
+                sample.name.removeprefix("burnline_estimates_"): sample.value
+                for family in metrics.collect()
+                for sample in family.samples
+                if sample.labels == {"partition": "1"}
+            }
+            parts = values["accepted_total"] + values["duplicate_total"] + values["rejected_total"]
+            assert values["sent_total"] == parts
+    finally:
+        done.set()
+        feeder.join()
 
 
 def test_a_taken_port_is_one_sentence_that_names_the_setting(metrics: Metrics, taken_port: int) -> None:
