@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from detectors.burn_vs_baseline import BurnVsBaseline
 from detectors.burn_vs_budget import BurnVsBudget
-from detectors.contract import Detector
+from detectors.contract import Detector, Params
 from detectors.emergency import Emergency
 from detectors.step import Step
 
@@ -35,11 +35,17 @@ def build(name: str, settings: Mapping[str, Any]) -> Detector:
     out of range, and a package whose detector can't be loaded or is called otherwise.
     """
     detector = find(name)
-    try:
-        return detector(detector.params_type.model_validate(dict(settings)))
-    except ValidationError as error:
-        known = detector.params_type.model_fields
-        raise ValueError("; ".join(_explain(name, mistake, known) for mistake in error.errors())) from None
+    return detector(_params(detector, settings))
+
+
+def build_all(settings: Mapping[str, Mapping[str, Any]]) -> list[Detector]:
+    """Every detector that is not switched off by `enabled: false`, with its settings by name.
+
+    Raises ValueError as `build` does, for settings of a detector that does not exist too.
+    """
+    kinds = [find(name) for name in sorted({*all_names(), *settings})]
+    chosen = [(kind, _params(kind, settings.get(kind.name, {}))) for kind in kinds]
+    return [kind(params) for kind, params in chosen if params.enabled]
 
 
 def find(name: str) -> type[Detector]:
@@ -58,6 +64,16 @@ def find(name: str) -> type[Detector]:
             raise ValueError(f"{origin} calls itself {called!r}: give the class and its entry point one name")
         return loaded
     raise ValueError(f"there is no detector {name!r}; {_nearest(name, all_names())}")
+
+
+def _params(kind: type[Detector], settings: Mapping[str, Any]) -> Params:
+    try:
+        return kind.params_type.model_validate(dict(settings))
+    except ValidationError as error:
+        known = kind.params_type.model_fields
+        raise ValueError(
+            "; ".join(_explain(kind.name, mistake, known) for mistake in error.errors())
+        ) from None
 
 
 def _explain(name: str, mistake: Any, known: Iterable[str]) -> str:

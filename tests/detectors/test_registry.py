@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from detectors.burn_vs_budget import BurnVsBudget
-from detectors.registry import all_names, build, find
+from detectors.registry import all_names, build, build_all, find
 from tests.detectors.steady import steady
 
 OTHERS = """
@@ -78,6 +78,14 @@ def test_a_mistake_is_one_sentence(name: str, settings: dict[str, float], senten
     with pytest.raises(ValueError) as raised:
         build(name, settings)
     assert str(raised.value) == sentence
+
+
+def test_all_are_built_but_those_switched_off() -> None:
+    built = build_all({"emergency": {"enabled": False}, "burn-vs-budget": {"fast_factor": 1}})
+    assert [detector.name for detector in built] == ["burn-vs-baseline", "burn-vs-budget", "step"]
+    assert built[1].observe(steady(burn=20.01)).severity.tolist() == [2]
+    with pytest.raises(ValueError, match="there is no detector 'stepp'; did you mean 'step'?"):
+        build_all({"stepp": {}})
 
 
 def test_all_mistakes_are_told_at_once() -> None:
