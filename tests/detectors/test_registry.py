@@ -84,7 +84,7 @@ def test_all_are_built_but_those_switched_off() -> None:
     built = build_all({"emergency": {"enabled": False}, "burn-vs-budget": {"fast_factor": 1}})
     assert [detector.name for detector in built] == ["burn-vs-baseline", "burn-vs-budget", "step"]
     assert built[1].observe(steady(burn=20.01)).severity.tolist() == [2]
-    with pytest.raises(ValueError, match="there is no detector 'stepp'; did you mean 'step'?"):
+    with pytest.raises(ValueError, match="there is no detector 'stepp'; did you mean 'step'"):
         build_all({"stepp": {}})
 
 
