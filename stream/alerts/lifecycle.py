@@ -117,10 +117,7 @@ def _hold(life: Life, level: Level, since_s: int) -> None:
     """Note that `level` is reached: higher ones end, and it has lasted at least as long as they had."""
     held = life.held
     while held and held[-1].level.rank >= level.rank:
-        ended = held.pop()
-        since_s = min(since_s, ended.since_s)
-        if ended.level.rank == level.rank:
-            level = ended.level  # two names of one rank: the first one stays
+        since_s = min(since_s, held.pop().since_s)
     held.append(Held(level, since_s))
 
 

@@ -143,6 +143,14 @@ def test_a_cause_of_a_ticket_that_is_itself_a_page_does_page() -> None:
     assert scopes(estate.wait(200)) == [(SHOP, State.RESOLVED), (CHECKOUT, State.RESOLVED)]
 
 
+def test_a_page_never_hides_behind_a_ticket() -> None:
+    estate = Estate()
+    estate.say(namespace(severity="ticket"))
+    estate.wait(60)
+    estate.say(service())
+    assert scopes(estate.wait(60)) == [(CHECKOUT, State.FIRING)]
+
+
 def test_the_worst_severity_of_the_group_is_the_causes() -> None:
     """Only the total is bad enough for a page, but the service is what makes it so."""
     estate = Estate()

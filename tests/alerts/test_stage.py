@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stream.alerts.clock import Clock
 from stream.alerts.stage import Alerts
 from stream.schema import dead_letters, topics
 from stream.schema.alerts import Alert, Severity, State
@@ -107,8 +108,8 @@ def test_an_escalation_has_a_new_key_and_names_the_old_one() -> None:
 def test_several_detectors_on_one_scope_are_one_alert() -> None:
     estate = Estate()
     estate.say(
-        signal(CHECKOUT, "ticket", detector="change_point", onset_s=T0 - 900, excess_nusd=90 * NANO),
         signal(CHECKOUT, "page", detector="step", onset_s=T0 - 20, excess_nusd=2 * NANO),
+        signal(CHECKOUT, "ticket", detector="change_point", onset_s=T0 - 900, excess_nusd=90 * NANO),
         signal(CHECKOUT, "page", detector="burn_vs_baseline", score=9.0),
     )
     [page] = estate.wait(200)
@@ -207,6 +208,25 @@ def test_a_partition_never_heard_of_stops_nobody_for_long() -> None:
     assert len(estate.take([evaluation(T0 + 70, partitions=2)])) == 1
 
 
+def test_the_clock_never_goes_back() -> None:
+    clock = Clock()
+    times = []
+    for time_s, partition, emitted_s in ((0, 1, 0), (0, 0, 0), (90, 0, 90), (10, 1, 91), (100, 0, 100)):
+        clock.hear(
+            evaluation(T0 + time_s, partition=partition, partitions=2, emitted_ms=(T0 + emitted_s) * 1000)
+        )
+        times.append(clock.now_s and clock.now_s - T0)
+    assert times == [0, 0, 90, 90, 90]
+
+
+def test_two_words_of_a_partition_for_one_time_both_count() -> None:
+    estate = Estate()
+    estate.take([evaluation(T0, partition=1, partitions=2), evaluation(T0, partitions=2)])
+    estate.take([evaluation(T0 + 10, signal(CHECKOUT), partitions=2), evaluation(T0 + 10, partitions=2)])
+    estate.take([evaluation(T0 + 10, partition=1, partitions=2)])
+    assert [alert.scope for alert in estate.stage.active()] == [CHECKOUT]
+
+
 def test_a_partition_that_comes_back_late_is_heard_from_then_on() -> None:
     estate = Estate()
     estate.take([evaluation(T0, partition=1, partitions=2)])
@@ -230,6 +250,17 @@ def test_a_deploy_is_blamed() -> None:
     [page] = estate.wait(50)
     assert page.blame is not None
     assert (page.blame.what, page.blame.time_s, page.blame.url) == ("checkout v42", T0 - 120, "https://d")
+
+
+def test_the_blame_of_a_page_outlives_a_change_of_its_onset() -> None:
+    estate = Estate()
+    estate.deploy(Deploy(time_s=T0, kind="deploy", what="v1", labels={"namespace": "shop"}))
+    estate.say(signal(CHECKOUT, tier="slow"))
+    estate.wait(50)
+    estate.say(signal(CHECKOUT, tier="fast", onset_s=T0 - 7200))
+    estate.wait(50)
+    page, worse = estate.sent
+    assert page.blame == worse.blame is not None
 
 
 def test_old_deploys_are_forgotten() -> None:

@@ -73,6 +73,7 @@ async def test_the_life_of_an_alert(alertmanager: Start, configuration: str) -> 
         page = escalation(TICKET)
         await it.deliverer.deliver(page)
         at_wall_time(it)
+        await it.deliverer.repeat()
         assert [(one["labels"]["scope"], one["labels"]["severity"]) for one in active(server)] == [
             ("service=shop/checkout", "page"),
             ("total", "page"),
