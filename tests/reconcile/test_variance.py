@@ -174,7 +174,9 @@ def test_a_day_is_final_with_its_invoice_or_on_the_10th(
 
 
 def test_one_open_row_keeps_its_day_open(tmp_path: Path) -> None:
-    assert only(report(tmp_path, {"InvoiceId": "INV-1"}, {})).state == State.PARTLY_RECONCILED
+    invoiced = {"InvoiceId": "INV-1"}
+    assert only(report(tmp_path, {}, invoiced)).state == State.PARTLY_RECONCILED
+    assert only(report(tmp_path, invoiced, {})).state == State.PARTLY_RECONCILED
 
 
 def test_a_newer_delivery_takes_the_place_of_its_billing_period(tmp_path: Path) -> None:
@@ -198,6 +200,34 @@ def test_a_variance_comes_back_as_it_went(tmp_path: Path) -> None:
     variance = only(report(tmp_path, {}, estimates={KEY: USD}))
     assert variances.decode(variances.encode(variance)) == variance
     assert variances.key(variance) == b'["aws","111","Amazon EC2","2026-03-05"]'
+
+
+def test_the_worked_example_of_the_documentation(tmp_path: Path) -> None:
+    none = {"ListCost": "", "ContractedCost": ""}
+    found = report(
+        tmp_path,
+        {"BilledCost": "11", "EffectiveCost": "11"},
+        {"BilledCost": "0", "EffectiveCost": "3", "ListCost": "6", "ContractedCost": "5.5"},
+        {"BilledCost": "0", "EffectiveCost": "1", "CommitmentDiscountStatus": "Unused", **none},
+        {"BilledCost": "4", "EffectiveCost": "0", "ChargeCategory": "Purchase", **none},
+        {"BilledCost": "-2", "EffectiveCost": "-2", "ChargeCategory": "Credit", **none},
+        {"BilledCost": "-0.5", "EffectiveCost": "-0.5", "ChargeClass": "Correction", **none},
+        estimates={KEY: 9_500_000_000},
+    )
+    variance = only(found)
+    assert (variance.usage_nusd, variance.billed_nusd) == (13_500_000_000, 12_500_000_000)
+    assert variance.lines == {
+        variances.USAGE_MATCHED: 11 * USD,
+        variances.PURCHASE: 4 * USD,
+        variances.CREDIT: -2 * USD,
+        variances.CORRECTION: -500_000_000,
+    }
+    assert variance.reasons == {
+        variances.QUANTITY: 8_500_000_000,
+        variances.PRICE: -1_500_000_000,
+        variances.COMMITMENT: -2_500_000_000,
+        variances.CORRECTION: -500_000_000,
+    }
 
 
 MARCH_MS = ms("2026-03-01T00:00:00")
