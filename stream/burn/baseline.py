@@ -25,7 +25,7 @@ DAY_H: Final = 24
 WEEKS: Final = 5  # what the 35-day ring holds
 MAD_TO_SIGMA: Final = 1.4826
 # A rate over 5 minutes is the mean of 30 buckets: if buckets are independent, one strays sqrt(30) times
-# as far. If they are not, this is too wide, which errs on the side of sleep for single buckets.
+# as far within its hour. If they are not, this is too wide, which errs on the side of sleep.
 BUCKETS_IN_5_MIN: Final = 30
 # What the 24 h ring still holds at the end of the hour; a restart then finds the same spread.
 SPREAD_H: Final = 23
@@ -44,14 +44,15 @@ class Baseline:
         self._day = np.empty((DAY_H, 0))
         self._trailing = np.empty((1, 0))
         self._expected = np.empty((_KEPT, 0))
-        self._sigma = np.empty((1, 0))
+        self._within = np.empty((1, 0))
+        self._between = np.empty((1, 0))
         self._kinds = np.zeros(0, np.int64)
         self._resize()
 
     def _resize(self) -> None:
         """New scopes start unknown: NaN, and no kind of baseline."""
         size = len(self._rings)
-        for name in ("_week", "_day", "_trailing", "_expected", "_sigma"):
+        for name in ("_week", "_day", "_trailing", "_expected", "_within", "_between"):
             setattr(self, name, _padded(getattr(self, name), size))
         self._kinds = np.concatenate([self._kinds, np.zeros(size - self._size, np.int64)])
         self._size = size
@@ -70,7 +71,7 @@ class Baseline:
                 self._learn(begun - 1)
                 self._begin(begun)
         self._hour = hour
-        self._sigma[0] = self._spread(hour)
+        self._measure_spread(hour)
 
     def _rebuild(self, hour: int) -> None:
         for past in range(hour - WEEK_H, hour):
@@ -119,7 +120,7 @@ class Baseline:
         known = (hours[:, None] > self._rings.first_hour[None, :size]) & (hours >= ring.tail)[:, None]
         return np.where(known & (hours <= ring.head)[:, None], usd, np.nan)
 
-    def _spread(self, hour: int) -> Floats:
+    def _measure_spread(self, hour: int) -> None:
         """Of the 5-minute rate: within the hour and from hour to hour, over the trailing day."""
         ring = self._rings.rings[_MINUTE]
         minutes = ring.rows((hour - SPREAD_H) * 60, hour * 60)[:, : self._size]
@@ -129,9 +130,9 @@ class Baseline:
         known = past[:, None] > self._rings.first_hour[None, : self._size]
         within = np.where(known[:, None, :], np.abs(five - hourly), np.nan)
         between = np.where(known, np.abs(hourly[:, 0] - self._expected[past % _KEPT]), np.nan)
-        short = MAD_TO_SIGMA * _median(within.reshape(SPREAD_H * 12, self._size), at_least=6 * 12)
-        long = MAD_TO_SIGMA * _median(between, at_least=6)
-        return np.asarray(np.sqrt(np.nan_to_num(short) ** 2 + np.nan_to_num(long) ** 2))
+        flat = within.reshape(SPREAD_H * 12, self._size)
+        self._within[0] = np.nan_to_num(MAD_TO_SIGMA * _median(flat, at_least=6 * 12))
+        self._between[0] = np.nan_to_num(MAD_TO_SIGMA * _median(between, at_least=6))
 
     def rate(self, time_s: float) -> Floats:
         """Expected dollars an hour at a moment, drawn straight between the middles of hours."""
@@ -152,10 +153,12 @@ class Baseline:
         return np.asarray(total / (end_s - start_s))
 
     def spread(self) -> Floats:
-        return np.asarray(self._sigma[0])
+        """Standard deviation of the 5-minute rate around the baseline."""
+        return np.asarray(np.hypot(self._within[0], self._between[0]))
 
     def bucket_spread(self) -> Floats:
-        return np.asarray(self._sigma[0] * np.sqrt(BUCKETS_IN_5_MIN))
+        """The same for a single bucket of 10 s."""
+        return np.asarray(np.hypot(self._within[0] * np.sqrt(BUCKETS_IN_5_MIN), self._between[0]))
 
     def kinds(self) -> Ints:
         return self._kinds

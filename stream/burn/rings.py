@@ -19,6 +19,8 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 _FIRST_CAPACITY: Final = 64
+_SERIES_SHIFT: Final = 32  # blocks of 2 minutes since 1970 need 25 bits
+_BLOCK_MASK: Final = (1 << _SERIES_SHIFT) - 1
 NEVER: Final = np.iinfo(np.int64).max
 _T = TypeVar("_T", bound=np.generic)
 
@@ -99,7 +101,7 @@ class RingSet:
         self.total_nusd: Ints = np.zeros(_FIRST_CAPACITY, np.int64)
         self.first_hour: Ints = np.full(_FIRST_CAPACITY, NEVER, np.int64)
         self.head_s = -1
-        self._dirty: list[set[tuple[int, int]]] = [set() for _ in specs]
+        self._dirty: list[list[Ints]] = [[] for _ in specs]
 
     def __len__(self) -> int:
         return len(self.names)
@@ -165,15 +167,17 @@ class RingSet:
         ring = self.rings[level]
         if level:
             ring.explicit[bucket % ring.spec.slots, series] = True
-        blocks = np.broadcast_to(bucket // ring.spec.block, series.shape)
-        self._dirty[level].update(zip(series.tolist(), blocks.tolist(), strict=True))
+        self._dirty[level].append(series << _SERIES_SHIFT | bucket // ring.spec.block)
 
     def changes(self, version: int) -> Iterator[StateRow]:
         """State rows of the blocks touched since the last call."""
         for level, dirty in enumerate(self._dirty):
             ring = self.rings[level]
             size = ring.spec.block
-            for series, block in sorted(dirty):
+            codes = np.unique(np.concatenate(dirty)) if dirty else np.zeros(0, np.int64)
+            held = ((codes & _BLOCK_MASK) + 1) * size > ring.tail
+            for code in codes[held].tolist():
+                series, block = code >> _SERIES_SHIFT, code & _BLOCK_MASK
                 first = block * size % ring.spec.slots
                 values = ring.data[first : first + size, series]
                 flags = ring.explicit[first : first + size, series]

@@ -19,6 +19,7 @@ from stream.burn.signals import Signals, Verdict
 from stream.burn.view import Look, Lookout
 from stream.burn.windows import Windows
 from stream.config import Config
+from stream.errors import UserError
 from stream.schema import signals as wire
 from stream.schema import spend, topics
 from stream.schema import windows as schema
@@ -52,9 +53,11 @@ class Burn:
             self.baseline,
             {budget.scope: float(budget.monthly_usd) for budget in config.budgets},
         )
-        names = registry.all_names()
-        built = [registry.build(name, config.detectors.get(name, {})) for name in names]
-        self._signals = Signals(built, config.burn.refresh_every_s)
+        try:
+            detectors = registry.build_all(config.detectors)
+        except ValueError as error:
+            raise UserError(f"detectors: {error}") from None
+        self._signals = Signals(detectors, config.burn.refresh_every_s)
         self._clock = schema.Clock(0, -1, -1, 0, {}, 0, 0)
         self._outputs: list[Output] = []
         self._evaluations: list[wire.Evaluation] = []

@@ -28,6 +28,7 @@ class Windows:
         self.late_nusd = 0
         self._max_scopes = max_scopes
         self._parts: list[dict[Name, int]] = []
+        self._placed: dict[Name, tuple[int, int, bool]] = {}
 
     @property
     def head_s(self) -> int:
@@ -41,7 +42,7 @@ class Windows:
         """Add spend rows. `late_nusd` counts money so old that no ring holds its bucket any more."""
         if not len(rows.key):
             return
-        pairs = [self._place(name) for name in rows.names]
+        pairs = [self._placed.get(name) or self._place(name) for name in rows.names]
         scope = np.array([pair[0] for pair in pairs], np.int64)[rows.key]
         component = np.array([pair[1] for pair in pairs], np.int64)[rows.key]
         counts = np.array([name.role == DRIVER for name in rows.names])[rows.key]
@@ -68,7 +69,10 @@ class Windows:
             part = Name(scope, OTHER, name.role)
         if part not in parts:
             parts[part] = self.components.series(schema.name_bytes(*part))
-        return number, parts[part], overflow
+        place = (number, parts[part], overflow)
+        if part == name:  # what went to `other` is not remembered: there is no bound to it
+            self._placed[name] = place
+        return place
 
     def _scope(self, scope: str) -> int:
         number = self.scopes.series(schema.name_bytes(scope, "", DRIVER))

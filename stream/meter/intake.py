@@ -162,9 +162,9 @@ class Intake:
         usd = np.abs(cost_usd)
         to_price = np.flatnonzero(~has_cost & (series != INVALID) & np.isfinite(quantity))
         if len(to_price):
+            prices = self._table.prices(series[to_price], start[to_price])
             usd = usd.copy()
-            for index in to_price[quantity[to_price] > 0]:
-                usd[index] = quantity[index] * self._table.price_usd(int(series[index]), int(start[index]))
+            usd[to_price] = quantity[to_price] * np.nan_to_num(prices) / NANO
         return (usd > self._limits.max_estimate_usd) | (quantity > MAX_QUANTITY)
 
     def _money(self, batch: Batch, cost_usd: Floats, message: Ints) -> tuple[Ints, Ints]:

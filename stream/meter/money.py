@@ -3,6 +3,7 @@
 Everything here works on columns. Whatever can't be proven goes, a few at a time, through `Fraction`.
 """
 
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Final
 
@@ -29,21 +30,22 @@ def nusd_of(cost_usd: Floats) -> tuple[Ints, Bools]:
     return np.where(proven, nearest, 0.0).astype(np.int64), proven
 
 
-def multiply(amounts: Floats | Ints, factor: Fraction) -> Ints:
+def multiply(amounts: Floats | Ints, factor: Floats | float, exact: Callable[[int], Fraction]) -> Ints:
     """`round_half_even(amount * factor)` for each amount, exactly.
 
-    A double product is right unless it lies within its own error of a tie between two integers.
-    A float amount stands for the decimal it prints as.
+    `factor` is the nearest double of each factor, `exact(index)` the factor itself. A double product is
+    right unless it lies within its own error of a tie between two integers. A float amount stands for
+    the decimal it prints as.
     """
-    product = amounts.astype(np.float64) * float(factor)
+    product = amounts.astype(np.float64) * factor
     nearest = np.rint(product)
     # Three roundings at most: the amount as a double, the factor as a double, the product.
     error = np.abs(product) * (2 * TWO_ROUNDINGS)
     proven = np.abs(np.abs(product - nearest) - 0.5) > error
     proven &= np.abs(product) < float(2**51)
     result = np.where(proven, nearest, 0.0).astype(np.int64)
-    for index in np.flatnonzero(~proven):
+    for index in np.flatnonzero(~proven).tolist():
         amount = amounts[index]
-        exact = Fraction(int(amount)) if isinstance(amount, np.integer) else Fraction(repr(float(amount)))
-        result[index] = round(exact * factor)
+        decimal = Fraction(int(amount)) if isinstance(amount, np.integer) else Fraction(repr(float(amount)))
+        result[index] = round(decimal * exact(index))
     return result

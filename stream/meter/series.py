@@ -10,15 +10,21 @@ from numpy.typing import NDArray
 from stream.meter.attribute import Attribution, Attributor
 from stream.meter.calibrate import Factors
 from stream.meter.decode import read_labels
-from stream.meter.money import NANO
 from stream.meter.price import PriceBook
-from stream.schema.spend import Name
+from stream.schema.spend import DRIVER, Name
+from stream.scopes import TOTAL, UNMAPPED, partition_of
+
+ACCEPTED: Final = 1
+UNOWNED: Final = 2
+_COUNTED: Final = {TOTAL: ACCEPTED, UNMAPPED: UNOWNED}
 
 Key = tuple[bytes, bytes, str, str]  # envelope's labels, own labels, driver, sku: all as they came
 
 INVALID: Final = -1
 MAX_DRIVER_CHARS: Final = 128
 MAX_SKU_CHARS: Final = 256
+DAY_MS: Final = 86_400_000
+_DAYS: Final = 1 << 24  # the year 9999 is 2,932,897 days from 1970, below 2**22
 
 
 @dataclass(slots=True)
@@ -33,20 +39,26 @@ class Series:
 
 
 class SeriesTable:
-    """Label sets met so far, numbered from 0. Forgotten as a whole when it grows over its bound:
+    """Label sets met so far, numbered from 0, and the names they add to, each with the partition it lives
+    in (`homes`) and whether its rows count as accepted or unmapped money (`counted`). Forgotten as a whole when it grows over its bound:
     numbers live only as long as one commit, so nothing else remembers them."""
 
-    def __init__(self, attributor: Attributor, prices: PriceBook, factors: Factors, bound: int) -> None:
+    def __init__(
+        self, attributor: Attributor, prices: PriceBook, factors: Factors, bound: int, spend_partitions: int
+    ) -> None:
         self._attributor = attributor
         self._prices = prices
         self._factors = factors
         self._bound = bound
+        self._partitions = spend_partitions
         self.clear()
 
     def clear(self) -> None:
         self.ids: dict[Key, int] = {}
         self.series: list[Series] = []
         self.names: list[Name] = []
+        self.homes: list[int] = []
+        self.counted: list[int] = []
         self._problem: tuple[Key, str] = ((b"", b"", "", ""), "")
         self._name_ids: dict[Name, int] = {}
         self._price_cache: dict[tuple[int, int], Fraction | None] = {}
@@ -81,18 +93,22 @@ class SeriesTable:
     def names_of(self, number: int, role: int) -> NDArray[np.int64]:
         return self.series[number].targets[role]
 
-    def price_usd(self, number: int, at_ms: int) -> float:
-        """Dollars a unit as a float, 0 without a price: for bounds, not for money."""
-        return float(self.price(number, at_ms) or 0) / NANO
+    def prices(self, numbers: NDArray[np.int64], at_ms: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Nano-dollars a unit of each, as the nearest double; NaN where the book has no price."""
+        days = at_ms // DAY_MS  # prices take effect on a date
+        first = int(days.min(initial=0))
+        distinct, inverse = np.unique(numbers * _DAYS + (days - first), return_inverse=True)
+        found = [self.price(code // _DAYS, (code % _DAYS + first) * DAY_MS) for code in distinct.tolist()]
+        return np.array([np.nan if price is None else float(price) for price in found])[inverse]
 
     def price(self, number: int, at_ms: int) -> Fraction | None:
         """Nano-dollars a unit, in force at `at_ms`; None where the book has no price."""
-        day = at_ms // 86_400_000  # prices take effect on a date
-        if (number, day) not in self._price_cache:
+        key = (number, at_ms // DAY_MS)
+        if key not in self._price_cache:
             series = self.series[number]
             found = self._prices.price(series.driver, series.sku, series.attribution.labels, at_ms)
-            self._price_cache[number, day] = None if found is None else found.nusd_per_unit
-        return self._price_cache[number, day]
+            self._price_cache[key] = None if found is None else found.nusd_per_unit
+        return self._price_cache[key]
 
     def factor(self, number: int) -> Fraction:
         """What the invoice said of earlier estimates like this one; 1 where nothing is known."""
@@ -104,6 +120,8 @@ class SeriesTable:
             if name not in self._name_ids:
                 self._name_ids[name] = len(self.names)
                 self.names.append(name)
+                self.homes.append(partition_of(name.scope, self._partitions))
+                self.counted.append(_COUNTED.get(name.scope, 0) if name.role == DRIVER else 0)
         return np.array([self._name_ids[name] for name in names], np.int64)
 
 

@@ -3,9 +3,9 @@
 decode -> price -> attribute -> spread -> combine, over columns. One instance per partition of `usage`.
 """
 
-import zlib
 from collections.abc import Iterable
 from fractions import Fraction
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -21,10 +21,9 @@ from stream.meter.intake import Intake, Pack
 from stream.meter.money import NANO, multiply
 from stream.meter.price import PriceBook
 from stream.meter.sequence import PREFIX, Sequences
-from stream.meter.series import SeriesTable
+from stream.meter.series import ACCEPTED, UNOWNED, SeriesTable
 from stream.meter.spread import spread, whole_bucket
 from stream.schema import dead_letters, spend, topics
-from stream.scopes import TOTAL, UNMAPPED
 from stream.stage import Batch, Commit, Output, StateRow
 
 Ints = NDArray[np.int64]
@@ -45,7 +44,9 @@ class Meter:
         self._spend_partitions = spend_partitions
         self._factors = Factors()
         attributor = Attributor(config.scopes, config.owners, config.owner_label)
-        self._table = SeriesTable(attributor, prices, self._factors, config.meter.max_label_sets)
+        self._table = SeriesTable(
+            attributor, prices, self._factors, config.meter.max_label_sets, spend_partitions
+        )
         self._sequences = Sequences()
         self._intake = Intake(config.meter, self._table, self._sequences)
         self._previous = 0
@@ -122,7 +123,7 @@ class Meter:
         quantity = np.add.reduceat(pack.quantity[order], first)
         cost = np.add.reduceat(pack.cost_nusd[order], first)
         rest = np.add.reduceat(pack.rest_ausd[order], first)
-        cost += multiply(rest, Fraction(1, NANO))
+        cost += multiply(rest, 1 / NANO, partial(_same, Fraction(1, NANO)))
         priced = self._price(series, start, quantity, has_cost == 1, cost)
         uncalibrated = cost.copy()
         self._calibrate(series, cost)
@@ -137,15 +138,18 @@ class Meter:
         self, series: Ints, start: Ints, quantity: Floats, has_cost: NDArray[np.bool_], cost: Ints
     ) -> NDArray[np.bool_]:
         """Fill in `cost` where none was sent; tells which groups have one in the end."""
-        priced = has_cost.copy()
         missing = np.flatnonzero(~has_cost)
-        if len(missing):
-            order, first = group(series[missing], start[missing] // 86_400_000)
-            for members in np.split(missing[order], first[1:]):
-                price = self._table.price(int(series[members[0]]), int(start[members[0]]))
-                if price is not None:
-                    cost[members] = multiply(quantity[members], price)
-                    priced[members] = True
+        prices = self._table.prices(series[missing], start[missing])
+        known = ~np.isnan(prices)
+        to_price = missing[known]
+
+        def exact(index: int) -> Fraction:
+            member = int(to_price[index])
+            return self._table.price(int(series[member]), int(start[member])) or Fraction(0)
+
+        cost[to_price] = multiply(quantity[to_price], prices[known], exact)
+        priced = has_cost.copy()
+        priced[to_price] = True
         return priced
 
     def _calibrate(self, series: Ints, cost: Ints) -> None:
@@ -154,7 +158,7 @@ class Meter:
                 factor = self._table.factor(int(number))
                 if factor != 1:
                     members = np.flatnonzero(series == number)
-                    cost[members] = multiply(cost[members], factor)
+                    cost[members] = multiply(cost[members], float(factor), partial(_same, factor))
 
     def _count(
         self,
@@ -195,7 +199,9 @@ class Meter:
         if len(noted):
             kind = series[noted] * _ROLES + _NOTE
             nothing = np.zeros(len(noted), np.int64)
-            notes = self._fan_out(kind, start[noted], end[noted], calibrated[noted], nothing * 0.0, nothing)
+            notes = self._fan_out(
+                kind, start[noted], end[noted], calibrated[noted], nothing.astype(np.float64), nothing
+            )
             columns = [np.concatenate(pair) for pair in zip(columns, notes, strict=True)]
         key, start, end, cost, quantity, count = columns
         order, first = group(key, start, end)
@@ -235,15 +241,11 @@ class Meter:
 
     def _count_accepted(self, rows: spend.Rows) -> None:
         """By the rows that leave: every accepted estimate adds to `total`, once, under its driver."""
-        for scope in (TOTAL, UNMAPPED):
-            wanted = [name.scope == scope and name.role == spend.DRIVER for name in rows.names]
-            mine = np.array(wanted)[rows.key]
-            cost_nusd = int(rows.cost_nusd[mine].sum())
-            if scope == TOTAL:
-                self.counters.accepted_nusd += cost_nusd
-                self.counters.accepted_events += int(rows.count[mine].sum())
-            else:
-                self.counters.unmapped_nusd += cost_nusd
+        counted = np.array(self._table.counted)[rows.key]
+        accepted = counted == ACCEPTED
+        self.counters.accepted_nusd += int(rows.cost_nusd[accepted].sum())
+        self.counters.accepted_events += int(rows.count[accepted].sum())
+        self.counters.unmapped_nusd += int(rows.cost_nusd[counted == UNOWNED].sum())
 
     def _records(self, rows: spend.Rows | None, now_ms: int) -> list[Output]:
         """One record to every spend partition, also where it has no rows: it carries the watermark."""
@@ -253,7 +255,7 @@ class Meter:
         if rows is not None:
             distinct, inverse = np.unique(rows.key, return_inverse=True)
             names = [rows.names[number] for number in distinct]
-            home = np.array([partition_of(name.scope, self._spend_partitions) for name in names])
+            home = np.array(self._table.homes)[distinct]
             for partition in range(self._spend_partitions):
                 mine = np.flatnonzero(home == partition)
                 position = np.cumsum(home == partition) - 1
@@ -282,6 +284,5 @@ class Meter:
         ]
 
 
-def partition_of(scope: str, partitions: int) -> int:
-    """Where a scope lives, with all its components. Fixed for good once `spend` holds data."""
-    return zlib.crc32(scope.encode()) % partitions
+def _same(factor: Fraction, index: int) -> Fraction:
+    return factor

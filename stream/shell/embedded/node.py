@@ -65,18 +65,18 @@ class Node:
         elif topic == topics.CALIBRATIONS:
             self.meter.calibrate(value)
 
-    def flush(self, now_ms: int) -> list[Alert]:
-        """Carry what was taken through all stages; returns the transitions of alerts that came of it.
-
-        Not durable before `commit`.
-        """
-        told: list[Alert] = []
+    def flush(self, now_ms: int) -> None:
+        """Carry what was taken as far as the windows and the detectors. Not durable before `commit`."""
         spend = self._settle(_METER, now_ms)
         self._pass_on(_BURN, self.burn, topics.SPEND, spend, now_ms)
+
+    def commit(self, now_ms: int) -> list[Alert]:
+        """Carry everything through all stages and make it durable; returns the alerts' transitions."""
+        self.flush(now_ms)
         signals = self._settle(_BURN, now_ms)
         self._pass_on(_ALERTS, self.alerts, topics.SIGNALS, signals, now_ms)
-        for output in self._settle(_ALERTS, now_ms):
-            told.append(alerts_schema.decode(output.value))
+        told = [alerts_schema.decode(output.value) for output in self._settle(_ALERTS, now_ms)]
+        self.database.commit()
         return told
 
     def _settle(self, name: str, now_ms: int) -> list[Output]:
@@ -104,7 +104,3 @@ class Node:
         offsets = range(first, self._passed[topic])
         batch = Batch(topic, 0, values, offsets, [now_ms] * len(values), self._passed[topic])
         self._timed(name, lambda: stage.take(batch))
-
-    def commit(self) -> None:
-        """Make everything up to the last flush durable."""
-        self.database.commit()
