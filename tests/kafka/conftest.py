@@ -118,8 +118,8 @@ def worker(cluster: Kafka, tmp_path: Path) -> Iterator[Callable[..., Worker]]:
     started: list[Worker] = []
     output = tmp_path / "workers.log"
 
-    def start(crash_at: str = "", planted: bool = False) -> Worker:
-        started.append(Worker(cluster, output, crash_at, planted))
+    def start(crash_at: str = "", writer: str = "") -> Worker:
+        started.append(Worker(cluster, output, crash_at, writer))
         return started[-1]
 
     yield start

@@ -8,12 +8,14 @@ import asyncio
 import json
 import logging
 import os
+import signal
 import sys
 from collections import Counter
 from collections.abc import Iterable
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from aiokafka import TopicPartition
 
@@ -21,7 +23,7 @@ from stream.config import Config, Kafka
 from stream.schema import topics
 from stream.shell.kafka import partition, process
 from stream.shell.kafka.agents import StageAgents, build_app
-from stream.shell.kafka.partition import Kind
+from stream.shell.kafka.partition import Hooks, Kind
 from stream.shell.kafka.service import StageService
 from stream.shell.kafka.transactions import PartitionWriter
 from stream.stage import Batch, Commit, Output, StateRow
@@ -80,32 +82,47 @@ class OffsetsApart(PartitionWriter):
         await super()._write(Commit(positions=commit.positions))
 
 
+class Freezing(PartitionWriter):
+    """Stops its whole process (SIGSTOP) in the middle of its first transaction, once."""
+
+    async def _passed(self, point: str) -> None:
+        if point == "after-offsets" and self._stage == "meter" and not Freezing.frozen:
+            Freezing.frozen = True
+            await self._producer.flush()
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    frozen = False
+
+
+WRITERS = {"": PartitionWriter, "planted bug": OffsetsApart, "freezing": Freezing}
+
+
 def build(kafka: Kafka) -> Any:
     """Both stages in one Faust app."""
     app = build_app(kafka, BURN)
-    StageAgents(app, kafka, BURN)
-    app.service(StageService(kafka, METER))
+    hooks = Hooks()
+    StageAgents(app, kafka, BURN, hooks)
+    app.service(StageService(kafka, METER, hooks))
     return app
 
 
-def _main(kafka: Kafka, log: Path, crash_at: str, planted: bool) -> None:
+def _main(kafka: Kafka, log: Path, crash_at: str, writer: str) -> None:
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)
     logging.basicConfig(format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s", force=True)
     os.environ["BURNLINE_CRASH_AT"] = crash_at
-    if planted:
-        partition.PartitionWriter = OffsetsApart  # type: ignore[misc]
+    patch.object(partition, "PartitionWriter", WRITERS[writer]).start()
     sys.exit(process.run(Config(kafka=kafka), lambda: build(kafka)))
 
 
 class Worker:
     """A process with both stages. Forked from a server that has the imports done, to save seconds."""
 
-    def __init__(self, kafka: Kafka, log: Path, crash_at: str = "", planted: bool = False) -> None:
+    def __init__(self, kafka: Kafka, log: Path, crash_at: str = "", writer: str = "") -> None:
         context = get_context("forkserver")
         context.set_forkserver_preload([__name__])
-        self._process = context.Process(target=_main, args=(kafka, log, crash_at, planted))
+        self._process = context.Process(target=_main, args=(kafka, log, crash_at, writer))
         self._process.start()
         assert self._process.pid is not None
         self.pid = self._process.pid
@@ -121,8 +138,14 @@ class Worker:
         assert self._process.exitcode is not None
         return self._process.exitcode
 
-    def signal(self, number: int) -> None:
-        os.kill(self.pid, number)
+    def resume(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+    async def frozen(self) -> None:
+        """Returns when the process is stopped by SIGSTOP."""
+        stat = Path(f"/proc/{self.pid}/stat")
+        while stat.read_text().rpartition(")")[2].split()[0] != "T":
+            await asyncio.sleep(0.05)
 
     @property
     def status(self) -> int | None:

@@ -12,10 +12,10 @@ import faust
 from faust.transport.drivers import aiokafka as driver
 
 from stream.config import Kafka
-from stream.shell.kafka.partition import Kind, OnCommit, OwnedPartition, Partitions
+from stream.shell.kafka.partition import Hooks, Kind, OwnedPartition, Partitions
 from stream.shell.kafka.security import faust_credentials
 from stream.shell.kafka.topics import full_name
-from stream.stage import Batch, Stage
+from stream.stage import Batch
 
 
 class _ReadCommittedThread(driver.AIOKafkaConsumerThread):
@@ -53,6 +53,7 @@ def build_app(kafka: Kafka, kind: Kind) -> Any:
         topic_disable_leader=True,
         topic_allow_declare=False,
         stream_wait_empty=False,
+        table_standby_replicas=0,  # no tables: else Faust assigns partitions with tables in mind
         web_enabled=False,
         autodiscover=False,
     )
@@ -63,9 +64,9 @@ def build_app(kafka: Kafka, kind: Kind) -> Any:
 class StageAgents:
     """Runs one stage per owned partition of `kind`'s topic inside a Faust app."""
 
-    def __init__(self, app: Any, kafka: Kafka, kind: Kind, on_commit: Sequence[OnCommit] = ()) -> None:
+    def __init__(self, app: Any, kafka: Kafka, kind: Kind, hooks: Hooks) -> None:
         [topic] = kind.inputs
-        self.partitions = Partitions(kafka, kind, on_commit)
+        self.partitions = Partitions(kafka, kind, hooks)
         self.stale = 0
         """Records dropped because they were fetched for a former generation of the group."""
         self._app = app
@@ -82,10 +83,6 @@ class StageAgents:
         app.on_rebalance_complete.connect(self._own, weak=False)
         app.on_partitions_revoked.connect(self._revoked, weak=False)
         app.on_before_shutdown.connect(self._revoked, weak=False)
-
-    @property
-    def stages(self) -> dict[int, Stage]:
-        return self.partitions.stages
 
     async def _own(self, *_: Any, **__: Any) -> None:
         if self._app.should_stop:

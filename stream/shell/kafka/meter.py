@@ -1,32 +1,21 @@
 """The meter on Kafka: `usage` in, `spend` out, with calibrations as a side input."""
 
 import logging
-from collections.abc import Sequence
 from typing import Any
 
 from aiokafka import TopicPartition
 from mode import Service
 
-from stream.config import Config, Kafka
-from stream.meter.price import PriceBook
+from stream.config import Kafka
 from stream.meter.stage import Meter
 from stream.schema import topics
-from stream.shell.kafka.partition import Kind, OnCommit
+from stream.shell.kafka.partition import Hooks, Kind
 from stream.shell.kafka.service import StageService
 from stream.shell.kafka.state import committed_reader, restore
 from stream.shell.kafka.topics import full_name
 from stream.stage import Stage
 
 _log = logging.getLogger(__name__)
-
-
-def meter_kind(config: Config, prices: PriceBook) -> Kind:
-    return Kind(
-        name="meter",
-        inputs=(topics.USAGE,),
-        state=topics.METER_STATE,
-        make=lambda partition: Meter(partition, config, config.kafka.spend_partitions, prices),
-    )
 
 
 class MeterService(StageService):
@@ -36,8 +25,8 @@ class MeterService(StageService):
     again after a crash may meet a newer calibration than it did before.
     """
 
-    def __init__(self, kafka: Kafka, kind: Kind, on_commit: Sequence[OnCommit] = ()) -> None:
-        super().__init__(kafka, kind, on_commit)
+    def __init__(self, kafka: Kafka, kind: Kind, hooks: Hooks) -> None:
+        super().__init__(kafka, kind, hooks)
         self._calibrations: dict[bytes, bytes] = {}
         self._reader: Any = None
 
@@ -55,7 +44,7 @@ class MeterService(StageService):
                 for record in records:
                     if record.value is not None:
                         self._calibrations[record.key] = record.value
-                        for stage in self.stages.values():
+                        for stage in self.partitions.stages().values():
                             _calibrate(stage, record.value)
 
     def prepare(self, stage: Stage) -> None:

@@ -8,7 +8,7 @@ import asyncio
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiokafka import TopicPartition
 
@@ -18,8 +18,18 @@ from stream.shell.kafka.topics import full_name
 from stream.shell.kafka.transactions import PartitionWriter
 from stream.stage import Batch, Commit, Stage
 
-OnCommit = Callable[[Stage, Commit, float], None]
-"""Called after every commit that was not empty, with the seconds it took."""
+
+@dataclass(slots=True)
+class Hooks:
+    """What else wants to know, metrics for one. Everything is called in the thread of the event loop.
+
+    `on_commit` is called after every commit that was not empty, with the seconds it took; `on_disown`
+    when a stage leaves this process; `stages` gives, by kind, the stages that are here now.
+    """
+
+    on_commit: list[Callable[[Stage, Commit, float], None]] = field(default_factory=list)
+    on_disown: list[Callable[[Stage], None]] = field(default_factory=list)
+    stages: dict[str, Callable[[], dict[int, Stage]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +51,7 @@ class Kind:
 class OwnedPartition:
     """A stage, its writer and its read positions."""
 
-    def __init__(self, kafka: Kafka, kind: Kind, partition: int, on_commit: Sequence[OnCommit] = ()) -> None:
+    def __init__(self, kafka: Kafka, kind: Kind, partition: int, hooks: Hooks) -> None:
         self.partition = partition
         self.stage = kind.make(partition)
         self.positions: dict[TopicPartition, int] = {}
@@ -51,15 +61,15 @@ class OwnedPartition:
         self._sources = {topic: TopicPartition(full_name(kafka, topic), partition) for topic in kind.inputs}
         first = self._sources[kind.inputs[0]]
         self._writer = PartitionWriter(kafka, kind.name, self._group, first, self._state)
-        self._on_commit = on_commit
+        self._hooks = hooks
         self._committing = asyncio.Lock()
 
     async def own(self) -> None:
         """Fence the former owner, then restore, then read the positions: this order makes it correct."""
         await self._writer.fence()
         async with state.committed_reader(self._kafka, self._group) as consumer:
-            self.stage.restore(await state.restore(consumer, self._state))
-            self.positions = await state.positions(consumer, self._sources.values())
+            rows, self.positions = await state.resume(consumer, self._state, self._sources.values())
+        self.stage.restore(rows)
 
     def take(self, batch: Batch) -> None:
         """Give the stage a batch of one of its source partitions.
@@ -81,7 +91,7 @@ class OwnedPartition:
                 return
             started_s = time.perf_counter()
             await self._writer.commit(commit)
-            for call in self._on_commit:
+            for call in self._hooks.on_commit:
                 call(self.stage, commit, time.perf_counter() - started_s)
 
     async def close(self) -> None:
@@ -91,15 +101,15 @@ class OwnedPartition:
 class Partitions:
     """All partitions of one kind that this process owns now."""
 
-    def __init__(self, kafka: Kafka, kind: Kind, on_commit: Sequence[OnCommit] = ()) -> None:
+    def __init__(self, kafka: Kafka, kind: Kind, hooks: Hooks) -> None:
         self.owned: dict[int, OwnedPartition] = {}
         self._kafka = kafka
         self._kind = kind
-        self._on_commit = on_commit
+        self._hooks = hooks
+        hooks.stages[kind.name] = self.stages
 
-    @property
     def stages(self) -> dict[int, Stage]:
-        """The stage of each owned partition, for figures and metrics."""
+        """The stage of each owned partition."""
         return {partition: owned.stage for partition, owned in self.owned.items()}
 
     async def own(self, numbers: Iterable[int], ready: Callable[[Sequence[OwnedPartition]], bool]) -> None:
@@ -108,7 +118,7 @@ class Partitions:
         They take records from when all are ready. `ready` is then called with them, in the same step;
         if it says no (the group has moved on), they are let go.
         """
-        fresh = [OwnedPartition(self._kafka, self._kind, number, self._on_commit) for number in numbers]
+        fresh = [OwnedPartition(self._kafka, self._kind, number, self._hooks) for number in numbers]
         try:
             await asyncio.gather(*(owned.own() for owned in fresh))
             if ready(fresh):
@@ -128,6 +138,9 @@ class Partitions:
             if last_commit:
                 await asyncio.gather(*(owned.commit() for owned in leaving))
         finally:
+            for owned in leaving:
+                for call in self._hooks.on_disown:
+                    call(owned.stage)
             await asyncio.gather(*(owned.close() for owned in leaving))
 
 

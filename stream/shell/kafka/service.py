@@ -14,7 +14,7 @@ from aiokafka.errors import ConsumerStoppedError
 from mode import Service
 
 from stream.config import Kafka
-from stream.shell.kafka.partition import Kind, OnCommit, OwnedPartition, Partitions
+from stream.shell.kafka.partition import Hooks, Kind, OwnedPartition, Partitions
 from stream.shell.kafka.security import client_arguments, explained
 from stream.shell.kafka.topics import full_name
 from stream.stage import Batch, Stage
@@ -45,18 +45,14 @@ async def read(consumer: Any, names: Mapping[str, str]) -> list[Batch]:
 class StageService(Service):
     """Runs one stage per owned partition of `kind.inputs`, in the consumer group of that kind."""
 
-    def __init__(self, kafka: Kafka, kind: Kind, on_commit: Sequence[OnCommit] = ()) -> None:
+    def __init__(self, kafka: Kafka, kind: Kind, hooks: Hooks) -> None:
         super().__init__()
         self.kind = kind
-        self.partitions = Partitions(kafka, kind, on_commit)
+        self.partitions = Partitions(kafka, kind, hooks)
         self._kafka = kafka
         self._names = {full_name(kafka, topic): topic for topic in kind.inputs}
         self._consumer: Any = None
         self._owning: asyncio.Task[None] | None = None
-
-    @property
-    def stages(self) -> dict[int, Stage]:
-        return self.partitions.stages
 
     async def on_start(self) -> None:
         with explained(self._kafka):
@@ -69,7 +65,7 @@ class StageService(Service):
             )
             await self._consumer.start()
         # After start: a consumer that starts subscribed waits for its first assignment, without end.
-        self._consumer.subscribe(list(self._names), listener=_Listener(self))
+        self._consumer.subscribe(list(self._names), listener=Listener(self))
 
     async def on_stop(self) -> None:
         await self.revoked()
@@ -127,10 +123,10 @@ class StageService(Service):
         await self.partitions.disown(last_commit=not self.crashed)
 
 
-class _Listener(ConsumerRebalanceListener):
+class Listener(ConsumerRebalanceListener):
     """aiokafka only logs what its listeners raise, so all of it must end the service here."""
 
-    def __init__(self, service: StageService) -> None:
+    def __init__(self, service: Any) -> None:
         self._service = service
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:

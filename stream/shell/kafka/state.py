@@ -36,30 +36,35 @@ async def committed_reader(kafka: Kafka, group: str | None = None) -> AsyncItera
         await consumer.stop()
 
 
+async def history(consumer: Any, source: TopicPartition) -> AsyncIterator[Any]:
+    """Every record of a partition up to its end now. The consumer then stands at that end."""
+    consumer.assign([source])
+    end = (await consumer.end_offsets([source]))[source]
+    await consumer.seek_to_beginning(source)
+    # Not "==": the position also passes control records and aborted batches.
+    while await consumer.position(source) < end:
+        for records in (await consumer.getmany(source, timeout_ms=1000)).values():
+            for record in records:
+                yield record
+
+
 async def restore(consumer: Any, state: TopicPartition) -> list[StateRow]:
     """The latest row of every key of a partition up to its end now, without those deleted."""
-    consumer.assign([state])
-    end = (await consumer.end_offsets([state]))[state]
-    await consumer.seek_to_beginning(state)
-    latest: dict[bytes, bytes] = {}
-    # Not "==": the position also passes control records and aborted batches.
-    while await consumer.position(state) < end:
-        for records in (await consumer.getmany(state, timeout_ms=1000)).values():
-            for record in records:
-                if record.value is None:
-                    latest.pop(record.key, None)
-                else:
-                    latest[record.key] = record.value
-    return [StateRow(key, value) for key, value in latest.items()]
+    latest = {record.key: record.value async for record in history(consumer, state)}
+    return [StateRow(key, value) for key, value in latest.items() if value is not None]
 
 
-async def positions(consumer: Any, sources: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-    """Where to go on reading: the committed offset, or the start of the log.
+async def resume(
+    consumer: Any, state: TopicPartition, sources: Iterable[TopicPartition]
+) -> tuple[list[StateRow], dict[TopicPartition, int]]:
+    """The state rows, then the position in each source: the committed offset, or the start of the log.
 
     Where retention has removed records that were never read, they are lost, and that is logged.
     """
+    # Asked first: while a fetch is under way, the broker answers nothing else for half a second.
     starts = await consumer.beginning_offsets(list(sources))
-    found: dict[TopicPartition, int] = {}
+    rows = await restore(consumer, state)
+    positions: dict[TopicPartition, int] = {}
     for source, start in starts.items():
         committed = await consumer.committed(source)
         if committed is not None and committed < start:
@@ -69,5 +74,5 @@ async def positions(consumer: Any, sources: Iterable[TopicPartition]) -> dict[To
                 source.partition,
                 start - committed,
             )
-        found[source] = max(start, committed or 0)
-    return found
+        positions[source] = max(start, committed or 0)
+    return rows, positions

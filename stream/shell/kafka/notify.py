@@ -1,0 +1,158 @@
+"""Notify on Kafka: one consumer group a destination, so that one that is down holds up no other.
+
+At least once: an alert is delivered, then its offset is committed.
+"""
+
+import asyncio
+import logging
+import random
+from typing import Any, Final
+
+import aiohttp
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError
+from mode import Service
+
+from stream import config
+from stream.config import Kafka
+from stream.notify.delivery import Deliverer, Outcomes
+from stream.notify.destination import Destination
+from stream.schema import alerts, topics
+from stream.schema.alerts import Alert, State
+from stream.shell.kafka.partition import now_ms
+from stream.shell.kafka.security import client_arguments, explained
+from stream.shell.kafka.service import Listener, group_arguments
+from stream.shell.kafka.state import committed_reader, history
+from stream.shell.kafka.topics import full_name
+
+# Delivery may be retried for hours, and only a member that polls stays in its group: the longest there is.
+_POLL_INTERVAL_MS: Final = 2**31 - 1
+
+_log = logging.getLogger(__name__)
+
+
+class NotifyService(Service):
+    """Delivers every alert to one destination, in order, from one process at a time."""
+
+    def __init__(
+        self, kafka: Kafka, settings: config.Notify, destination: Destination, outcomes: Outcomes
+    ) -> None:
+        super().__init__()
+        self._kafka = kafka
+        self._settings = settings
+        self._destination = destination
+        self._outcomes = outcomes
+        self._group = f"{kafka.group}-notify-{destination.name}"
+        self._source = TopicPartition(full_name(kafka, topics.ALERTS), 0)
+        self._consumer: Any = None
+        self._deliverer: Any = None
+        self._work: list[asyncio.Task[None]] = []
+
+    async def on_start(self) -> None:
+        session = await self.add_async_context(aiohttp.ClientSession())
+        self._deliverer = Deliverer(
+            self._destination,
+            session,
+            self._settings,
+            self._outcomes,
+            now_ms=now_ms,
+            sleep=asyncio.sleep,
+            random=random.random,
+        )
+        with explained(self._kafka):
+            self._consumer = AIOKafkaConsumer(
+                **client_arguments(self._kafka),
+                **group_arguments(self._kafka, self._group),
+                max_poll_interval_ms=_POLL_INTERVAL_MS,
+            )
+            await self._consumer.start()
+        self._consumer.subscribe([self._source.topic], listener=Listener(self))
+
+    async def on_stop(self) -> None:
+        await self.revoked()
+        if self._consumer is not None:
+            await self._consumer.stop()
+
+    def assigned(self, sources: set[TopicPartition]) -> None:
+        if sources:
+            self._work = [asyncio.create_task(self._or_crash(work)) for work in (self._deliver, self._repeat)]
+
+    async def revoked(self) -> None:
+        work, self._work = self._work, []
+        for task in work:
+            task.cancel()
+        if work:
+            await asyncio.wait(work)
+
+    async def _or_crash(self, work: Any) -> None:
+        try:
+            await work()
+        except Exception as error:
+            await self.crash(error)
+
+    async def _repeat(self) -> None:
+        await self._deliverer.repeat_forever()
+
+    async def _deliver(self) -> None:
+        position = await self._catch_up()
+        self._consumer.seek(self._source, position)
+        while True:
+            for records in (await self._consumer.getmany(timeout_ms=1000)).values():
+                for record in records:
+                    if record.offset >= position:  # an earlier one was fetched before the seek
+                        await self._deliver_one(record)
+
+    async def _deliver_one(self, record: Any) -> None:
+        alert = _read(record)
+        if alert is not None:
+            await self._deliverer.deliver(alert)
+        await self._commit(record.offset + 1)
+
+    async def _commit(self, position: int) -> None:
+        try:
+            await self._consumer.commit({self._source: position})
+        except (CommitFailedError, IllegalStateError):
+            # The group has moved on, and this task is about to be cancelled. The next owner delivers again.
+            _log.info("%s: an alert may be delivered twice", self._destination.name)
+
+    async def _catch_up(self) -> int:
+        """Tell the destination what fires since before; returns the position to go on from.
+
+        A destination without a position is new: it is sent what fires now, not 90 days of history.
+        """
+        async with committed_reader(self._kafka, self._group) as reader:
+            position = await reader.committed(self._source)
+            records = [record async for record in history(reader, self._source)]
+        firing: dict[str, Alert] = {}
+        for record in records:
+            if position is None or record.offset < position:
+                _follow(firing, record)
+        if position is not None:
+            for alert in firing.values():
+                self._destination.resume(alert)
+            return int(position)
+        for alert in firing.values():
+            await self._deliverer.deliver(alert)
+        position = records[-1].offset + 1 if records else 0
+        await self._commit(position)
+        return position
+
+
+def _follow(firing: dict[str, Alert], record: Any) -> None:
+    alert = _read(record)
+    if alert is None:
+        return
+    for key in (alert.previous_key, alert.dedup_key):
+        if key is not None:
+            firing.pop(key, None)
+    if alert.state in (State.FIRING, State.ESCALATED):
+        firing[alert.dedup_key] = alert
+
+
+def _read(record: Any) -> Alert | None:
+    try:
+        return alerts.decode(record.value)
+    except (msgspec.MsgspecError, TypeError) as error:
+        _log.error("%s offset %d is not an alert and is passed over: %s", record.topic, record.offset, error)
+        return None

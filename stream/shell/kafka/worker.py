@@ -1,0 +1,82 @@
+"""What runs in each Kafka process: `run_meter` and `run_worker` block until the process should end."""
+
+from typing import Any
+
+from mode import Service
+
+from stream.alerts.stage import Alerts
+from stream.burn.stage import Burn
+from stream.config import Config
+from stream.meter import price
+from stream.meter.stage import Meter
+from stream.notify.delivery import Outcomes, destinations
+from stream.schema import topics
+from stream.schema.alerts import Alert
+from stream.shell.kafka import process
+from stream.shell.kafka.agents import StageAgents, build_app
+from stream.shell.kafka.meter import MeterService
+from stream.shell.kafka.notify import NotifyService
+from stream.shell.kafka.partition import Hooks, Kind
+from stream.shell.kafka.service import StageService
+
+
+class Untold:
+    """Outcomes of deliveries, when nobody wants to hear them."""
+
+    def delivered(self, destination: str, alert: Alert, latency_s: float) -> None: ...
+
+    def failed(self, destination: str) -> None: ...
+
+    def undeliverable(self, destination: str) -> None: ...
+
+
+def meter_kind(config: Config) -> Kind:
+    """Raises `UserError` when the price book can't be read."""
+    spend_partitions, prices = config.kafka.spend_partitions, price.load(config.prices.book)
+    return Kind(
+        "meter",
+        (topics.USAGE,),
+        topics.METER_STATE,
+        lambda partition: Meter(partition, config, spend_partitions, prices),
+    )
+
+
+def burn_kind(config: Config) -> Kind:
+    kafka = config.kafka
+    return Kind(
+        "burn",
+        (topics.SPEND,),
+        topics.WINDOWS,
+        lambda partition: Burn(partition, config, kafka.spend_partitions, kafka.usage_partitions),
+    )
+
+
+def alerts_kind(config: Config) -> Kind:
+    return Kind("alerts", (topics.SIGNALS, topics.DEPLOYS), topics.ALERT_STATE, lambda _: Alerts(config))
+
+
+def build_meter(config: Config, hooks: Hooks) -> Service:
+    return MeterService(config.kafka, meter_kind(config), hooks)
+
+
+def build_worker(config: Config, hooks: Hooks, outcomes: Outcomes) -> Any:
+    """A Faust app with burn as its agent, and alerts and one notify a destination as services.
+
+    Any number of such processes share the work; alerts and each destination live in one of them.
+    """
+    app = build_app(config.kafka, burn_kind(config))
+    StageAgents(app, config.kafka, burn_kind(config), hooks)
+    app.service(StageService(config.kafka, alerts_kind(config), hooks))
+    for destination in destinations(config.notify):
+        app.service(NotifyService(config.kafka, config.notify, destination, outcomes))
+    return app
+
+
+def run_meter(config: Config, hooks: Hooks | None = None) -> int:
+    """Run meters on the partitions of `usage` that this process gets. Returns the exit status."""
+    return process.run(config, lambda: build_meter(config, hooks or Hooks()))
+
+
+def run_worker(config: Config, hooks: Hooks | None = None, outcomes: Outcomes | None = None) -> int:
+    """Run burn, alerts and notify. Returns the exit status."""
+    return process.run(config, lambda: build_worker(config, hooks or Hooks(), outcomes or Untold()))
