@@ -34,14 +34,16 @@ _KEEP: Final = 0.5
 class Member:
     """One scope as grouping sees it.
 
-    `signal` is its worst active one, None within the hold time. `wants` and `rung` are the severities
-    (0: none) that its detectors ask for and that people were told. `cause` is its last cause, and
-    `explained_usd_per_hour` the largest excess it had under another's.
+    `signal` is its worst active one, None within the hold time, and `excess_usd_per_hour` the largest rate
+    beyond normal of any active one (each is measured over its own detector's window). `wants` and `rung`
+    are the severities (0: none) that its detectors ask for and that people were told. `cause` is its last
+    cause, and `explained_usd_per_hour` the largest excess it had under another's.
     """
 
     scope: str
     labels: Mapping[str, str]
     signal: Signal | None
+    excess_usd_per_hour: float
     wants: int
     rung: int
     cause: str | None
@@ -130,9 +132,8 @@ class Grouping:
         part_of = (
             len(wide.labels) < len(narrow.labels) and _within(narrow.labels, wide.labels, empty=True)
         ) or any(part.name == narrow.scope or _within(narrow.labels, labels) for part, labels in parts)
-        whole = excess_usd_per_hour(wide.signal)
-        if part_of and whole > 0:
-            share = max(share, excess_usd_per_hour(narrow.signal) / whole)
+        if part_of and wide.excess_usd_per_hour > 0:
+            share = max(share, narrow.excess_usd_per_hour / wide.excess_usd_per_hour)
         return share
 
 
@@ -140,7 +141,7 @@ def _lingering(member: Member) -> str:
     """The cause of a scope whose last one has resolved."""
     if member.cause is None or member.signal is None:
         return member.scope
-    live = excess_usd_per_hour(member.signal) > _KEEP * member.explained_usd_per_hour
+    live = member.excess_usd_per_hour > _KEEP * member.explained_usd_per_hour
     return member.scope if live else member.cause
 
 
@@ -156,8 +157,3 @@ def _disjoint(one: Member, other: Member) -> bool:
 
 def _excess_nusd(shares: Iterable[Share]) -> int:
     return sum(max(share.excess_nusd, 0) for share in shares)
-
-
-def excess_usd_per_hour(signal: Signal) -> float:
-    """Where nothing is known to be normal, all is beyond normal."""
-    return max(0.0, signal.burn_usd_per_hour - (signal.baseline_usd_per_hour or 0.0))

@@ -246,6 +246,7 @@ def _member(track: Track) -> Member:
         scope=track.scope,
         labels=track.latest.labels,
         signal=track.leading,
+        excess_usd_per_hour=track.excess_usd_per_hour,
         wants=lifecycle.SEVERITIES[wants] if wants else 0,
         rung=lifecycle.SEVERITIES[rung] if rung else 0,
         cause=track.cause,

@@ -6,7 +6,6 @@ from typing import Final
 import msgspec
 
 from stream.alerts import text
-from stream.alerts.grouping import excess_usd_per_hour
 from stream.alerts.lifecycle import Level, Life
 from stream.config import Alerting
 from stream.schema.alerts import Alert, Attached, Blame, Severity
@@ -23,8 +22,9 @@ class Track(msgspec.Struct, kw_only=True):
     """One scope with something to say. A state row is its JSON.
 
     `signals` are the active ones, by detector; `latest` is the newest of all, also one that cleared.
-    `cause` is the scope that its trouble is put down to, its own or another's. `onset_s` and
-    `excess_nusd` are the earliest and the largest that any detector named in this life.
+    `cause` is the scope that its trouble is put down to, its own or another's. `onset_s` is the earliest
+    that any detector named before people were told: later ones look at longer windows and are vaguer.
+    `excess_nusd` is the largest that any named.
     """
 
     scope: str
@@ -49,7 +49,8 @@ class Track(msgspec.Struct, kw_only=True):
             self.signals.pop(signal.detector, None)
         else:
             self.signals[signal.detector] = signal
-            self.onset_s = min(self.onset_s, signal.onset_s)
+            if not self.life.rung:
+                self.onset_s = min(self.onset_s, signal.onset_s)
         self.excess_nusd = max(self.excess_nusd, signal.excess_nusd)
         self.latest = signal
 
@@ -79,8 +80,14 @@ class Track(msgspec.Struct, kw_only=True):
         self.cause = cause
         if cause == self.scope:
             self.explained_usd_per_hour = 0.0
-        elif self.leading is not None:
-            self.explained_usd_per_hour = max(self.explained_usd_per_hour, excess_usd_per_hour(self.leading))
+        else:
+            self.explained_usd_per_hour = max(self.explained_usd_per_hour, self.excess_usd_per_hour)
+
+    @property
+    def excess_usd_per_hour(self) -> float:
+        """The largest rate beyond normal of any active signal. With no normal, all is beyond it."""
+        rates = (one.burn_usd_per_hour - (one.baseline_usd_per_hour or 0.0) for one in self.signals.values())
+        return max([0.0, *rates])
 
     def new_key(self) -> None:
         """Give the level that has just fired its dedup key; the old one becomes `previous_key`.

@@ -216,6 +216,14 @@ def test_a_scope_without_a_baseline_explains_with_all_it_burns() -> None:
     assert scopes(estate.wait(300)) == [(CHECKOUT, State.FIRING)]
 
 
+def test_rates_over_different_windows_are_not_mistaken_for_small_shares() -> None:
+    """The service's worst signal looks back over hours; its step shows what it burns now."""
+    estate = Estate()
+    slow = signal(CHECKOUT, burn=60, normal=20, detector="burn_vs_budget", score=99.0)
+    estate.say(service(), slow, namespace())
+    assert scopes(estate.wait(300)) == [(CHECKOUT, State.FIRING)]
+
+
 def test_nothing_to_explain_attaches_nothing() -> None:
     """A ticket about a unit cost or a price comes without an excess."""
     estate = Estate()

@@ -252,14 +252,26 @@ def test_a_deploy_is_blamed() -> None:
     assert (page.blame.what, page.blame.time_s, page.blame.url) == ("checkout v42", T0 - 120, "https://d")
 
 
-def test_the_blame_of_a_page_outlives_a_change_of_its_onset() -> None:
+def test_the_onset_that_people_were_told_stays() -> None:
+    """A detector with a window of hours joins in, with a vaguer idea of the start."""
+    estate = Estate()
+    estate.say(signal(CHECKOUT))
+    estate.wait(50)
+    estate.say(signal(CHECKOUT, detector="burn_vs_budget", onset_s=T0 - 16_000, excess_nusd=99 * NANO))
+    [now] = estate.stage.active()
+    assert (now.onset_s, now.excess_nusd) == (T0, 99 * NANO)
+
+
+def test_the_blame_of_a_page_outlives_the_memory_of_deploys() -> None:
     estate = Estate()
     estate.deploy(Deploy(time_s=T0, kind="deploy", what="v1", labels={"namespace": "shop"}))
     estate.say(signal(CHECKOUT, tier="slow"))
     estate.wait(50)
-    estate.say(signal(CHECKOUT, tier="fast", onset_s=T0 - 7200))
+    estate.now_s += 2 * 86_400
+    estate.say(signal(CHECKOUT, tier="fast"))
     estate.wait(50)
     page, worse = estate.sent
+    assert worse.state == State.ESCALATED
     assert page.blame == worse.blame is not None
 
 
