@@ -89,7 +89,7 @@ def encode(spend: Spend) -> bytes:
             spend.sent_ms,
             [tuple(name) for name in rows.names],
             rows.key.astype("<u4").tobytes(),
-            rows.width.astype("<u1").tobytes(),
+            rows.width.astype("<u2").tobytes(),
             rows.bucket.astype("<u4").tobytes(),
             rows.cost_nusd.astype("<i8").tobytes(),
             rows.quantity.astype("<f8").tobytes(),
@@ -104,7 +104,7 @@ def decode(value: bytes) -> Spend:
     rows = Rows(
         names=[Name(*name) for name in wire.names],
         key=np.frombuffer(wire.key, "<u4").astype(np.int64),
-        width=np.frombuffer(wire.width, "<u1").astype(np.int64),
+        width=np.frombuffer(wire.width, "<u2").astype(np.int64),
         bucket=np.frombuffer(wire.bucket, "<u4").astype(np.int64),
         cost_nusd=np.frombuffer(wire.cost_nusd, "<i8").astype(np.int64),
         quantity=np.frombuffer(wire.quantity, "<f8").astype(np.float64),
