@@ -82,6 +82,12 @@ class Intake:
         if estimates:
             self._check(batch, estimates, shared, np.array(message, np.int64), np.array(repeated, np.int64))
 
+    def refuse(self, batch: Batch, detail: str) -> None:
+        """Count what a reader could not turn into messages: its rows are `batch`'s values, as they were."""
+        for index, original in enumerate(batch.values):
+            self.counters.sent_events += 1
+            self._reject(batch, index, decoding.Fault(Reason.UNREADABLE_ROW, detail, original), 0)
+
     def _check(
         self,
         batch: Batch,

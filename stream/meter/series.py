@@ -40,8 +40,10 @@ class Series:
 
 class SeriesTable:
     """Label sets met so far, numbered from 0, and the names they add to, each with the partition it lives
-    in (`homes`) and whether its rows count as accepted or unmapped money (`counted`). Forgotten as a whole when it grows over its bound:
-    numbers live only as long as one commit, so nothing else remembers them."""
+    in (`homes`) and whether its rows count as accepted or unmapped money (`counted`).
+
+    Forgotten as a whole when it grows over its bound: numbers live only as long as one commit, so
+    nothing else remembers them."""
 
     def __init__(
         self, attributor: Attributor, prices: PriceBook, factors: Factors, bound: int, spend_partitions: int
@@ -62,6 +64,7 @@ class SeriesTable:
         self._problem: tuple[Key, str] = ((b"", b"", "", ""), "")
         self._name_ids: dict[Name, int] = {}
         self._price_cache: dict[tuple[int, int], Fraction | None] = {}
+        self._price_floats: dict[tuple[int, int], float] = {}
 
     @property
     def full(self) -> bool:
@@ -98,8 +101,15 @@ class SeriesTable:
         days = at_ms // DAY_MS  # prices take effect on a date
         first = int(days.min(initial=0))
         distinct, inverse = np.unique(numbers * _DAYS + (days - first), return_inverse=True)
-        found = [self.price(code // _DAYS, (code % _DAYS + first) * DAY_MS) for code in distinct.tolist()]
-        return np.array([np.nan if price is None else float(price) for price in found])[inverse]
+        floats = [self._price_float(code // _DAYS, code % _DAYS + first) for code in distinct.tolist()]
+        return np.array(floats, np.float64)[inverse]
+
+    def _price_float(self, number: int, day: int) -> float:
+        known = self._price_floats.get((number, day))
+        if known is None:
+            price = self.price(number, day * DAY_MS)
+            known = self._price_floats[number, day] = float("nan" if price is None else price)
+        return known
 
     def price(self, number: int, at_ms: int) -> Fraction | None:
         """Nano-dollars a unit, in force at `at_ms`; None where the book has no price."""

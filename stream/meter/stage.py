@@ -84,6 +84,11 @@ class Meter:
         self._position = batch.next_offset
         self._moved = True
 
+    def refuse(self, batch: Batch, detail: str) -> None:
+        """Make dead letters of rows that a file reader could not read; they count as rejected."""
+        self._intake.refuse(batch, detail)
+        self._moved = True
+
     def commit(self, now_ms: int) -> Commit:
         """Price, spread and combine what was taken. Without input, a heartbeat once a second."""
         if not self._moved and self._beat_ms is not None and now_ms - self._beat_ms < HEARTBEAT_MS:

@@ -56,6 +56,10 @@ class Node:
         batch = Batch(topics.USAGE, 0, values, range(first, self._usage), timestamps_ms, self._usage)
         self._timed(_METER, lambda: self.meter.take(batch))
 
+    def refuse(self, name: str, row: int, original: bytes, detail: str, now_ms: int) -> None:
+        """A row of the file `name` that its reader could not read."""
+        self.meter.refuse(Batch(name, 0, [original], [row], [now_ms], self._usage), detail)
+
     def append(self, topic: str, key: bytes | None, value: bytes, now_ms: int) -> None:
         """Write a record to a stored topic; the stage that reads it gets it at once."""
         position = self.database.end(topic)
