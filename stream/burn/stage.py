@@ -69,6 +69,11 @@ class Burn:
         """The end of the last closed bucket that was judged; -1 before the first."""
         return self._clock.evaluated_s
 
+    @property
+    def heard_ms(self) -> int:
+        """When (by the meters' clocks) an estimate last moved time on; -1 before anything is heard."""
+        return max((source.moved_ms for source in self._clock.sources.values()), default=-1)
+
     def restore(self, rows: Iterable[StateRow]) -> None:
         live = [row for row in rows if row.value is not None]
         for row in live:
