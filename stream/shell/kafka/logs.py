@@ -14,6 +14,8 @@ NOISE: Final = (
     # Kafka 4 checks at the first produce of a transaction that the partition is in it, and gives old
     # protocol versions this retriable code meanwhile.
     "NotEnoughReplicas",
+    # A coordinator that is just starting, also at the very first group of a cluster. It is asked again.
+    "GroupCoordinatorNotAvailableError",
     # The process's last sentence says it.
     "Crashed reason=",
     "Unexpected error in sender routine",

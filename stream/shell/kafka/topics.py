@@ -68,8 +68,7 @@ async def create(kafka: Kafka) -> list[str]:
             answer = await admin.create_topics(wanted)
             for name, code, reason in answer.topic_errors:
                 _refused(name, code, reason)
-            # The controller answers before every broker knows the new topics.
-            while {topic.name for topic in wanted} - (await _counts(admin)).keys():
+            while not await _led(admin, {topic.name for topic in wanted}):
                 await asyncio.sleep(0.05)
         await _check(kafka, admin)
         return [topic.name for topic in wanted]
@@ -95,6 +94,12 @@ async def _admin(kafka: Kafka) -> AsyncIterator[Any]:
 async def _counts(admin: Any) -> dict[str, int]:
     """Partitions of every topic. Asking for all, not by name: naming one may make a broker create it."""
     return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
+
+
+async def _led(admin: Any, names: set[str]) -> bool:
+    """Whether every partition of the topics has a leader: the controller answers before that."""
+    found = [topic["partitions"] for topic in await admin.describe_topics() if topic["topic"] in names]
+    return len(found) == len(names) and all(one["leader"] >= 0 for partitions in found for one in partitions)
 
 
 async def _check(kafka: Kafka, admin: Any) -> None:

@@ -10,6 +10,7 @@ import zlib
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import ProducerFenced
 
 from stream.config import Kafka
 from stream.errors import Poisoned
@@ -132,4 +133,8 @@ def _seen(future: Any) -> Any:
 
 
 def _brief(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    if isinstance(error, ProducerFenced):
+        return "another process owns the partition now, or the transaction took too long"
+    if isinstance(error, TimeoutError):
+        return "Kafka did not finish it in kafka.transaction_timeout_s"
+    return str(error) or type(error).__name__
