@@ -1,0 +1,88 @@
+"""The read API and the console, as one aiohttp application over a replica."""
+
+from collections.abc import Callable
+from typing import Final
+
+from aiohttp import web
+
+from stream.config import Http
+from stream.serve import console, questions
+from stream.serve.access import guard
+from stream.serve.answers import answer, sentences
+from stream.serve.incidents import Incidents
+from stream.serve.replica import Replica
+from stream.serve.views import HISTORY, Views
+
+MAX_BODY_BYTES: Final = 64 * 1024  # the largest body opens an incident over 20 scopes: about 12 kB
+_DAYS_HELD: Final = 35
+
+
+def application(replica: Replica, http: Http, now_ms: Callable[[], int]) -> web.Application:
+    """Serve it with `stream.serve.listen.listening`. `now_ms` is the shell's clock.
+
+    Raises `UserError` when `http` would let others in without a token.
+    """
+    api = _Api(replica, now_ms)
+    made = web.Application(middlewares=[sentences, guard(http, "serve")], client_max_size=MAX_BODY_BYTES)
+    made.add_routes(
+        [
+            web.get("/", console.page),
+            web.get("/health", api.health),
+            web.get("/api/v1/burn", api.burn),
+            web.get("/api/v1/burn/{scope:.+}/history", api.history),
+            web.get("/api/v1/alerts", api.alerts),
+            web.get("/api/v1/estimates", api.estimates),
+            web.get("/api/v1/calibrations", api.calibrations),
+            web.get("/api/v1/identity", api.identity),
+            *Incidents(api.views, now_ms).routes(),
+        ]
+    )
+    return made
+
+
+class _Api:
+    def __init__(self, replica: Replica, now_ms: Callable[[], int]) -> None:
+        self.views = Views(replica)
+        self._replica = replica
+        self._now_ms = now_ms
+
+    async def health(self, request: web.Request) -> web.Response:
+        heard, status = self.views.health(self._now_ms())
+        return answer(status, 200 if heard else 503)
+
+    async def burn(self, request: web.Request) -> web.Response:
+        questions.check_parameters(request, ("scope", "sort", "limit"))
+        sort = questions.choice(request, "sort", ("excess", "burn"))
+        limit = questions.whole_number(request, "limit", 100, 1, 10_000)
+        chosen = request.query.getall("scope", [])
+        for scope in chosen:
+            if self.views.burn_of(scope) is None:
+                raise questions.unknown_scope(scope, self.views.scopes())
+        return answer(self.views.burn(chosen, sort, limit))
+
+    async def history(self, request: web.Request) -> web.Response:
+        questions.check_parameters(request, ("window",))
+        window = questions.choice(request, "window", HISTORY)
+        scope = request.match_info["scope"]
+        burn = self.views.burn_of(scope)
+        if burn is None:
+            raise questions.unknown_scope(scope, self.views.scopes())
+        return answer(self.views.history(burn, scope, window))
+
+    async def alerts(self, request: web.Request) -> web.Response:
+        questions.check_parameters(request, ())
+        return answer({"now_s": self._replica.now_s, "alerts": self._replica.alerts()})
+
+    async def estimates(self, request: web.Request) -> web.Response:
+        questions.check_parameters(request, ("by", "days"))
+        questions.choice(request, "by", ("billing",))
+        days = questions.whole_number(request, "days", _DAYS_HELD, 1, _DAYS_HELD)
+        return answer(self.views.estimates(days))
+
+    async def calibrations(self, request: web.Request) -> web.Response:
+        questions.check_parameters(request, ())
+        return answer({"calibrations": self._replica.calibrations()})
+
+    async def identity(self, request: web.Request) -> web.Response:
+        questions.check_parameters(request, ())
+        return answer(self.views.identity())

@@ -1,0 +1,39 @@
+"""What the API answers from: a read replica of the stages, whichever shell keeps it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+from stream.burn.stage import Burn
+from stream.meter.counters import Counters
+from stream.schema.alerts import Alert
+from stream.schema.calibrations import Calibration
+from stream.schema.incidents import Incident
+
+
+class Replica(Protocol):
+    """Everything is as of `now_s`, and only `append` changes anything."""
+
+    @property
+    def now_s(self) -> int:
+        """Event time, UTC epoch seconds: everything up to then is in. -1 before anything is."""
+
+    def burns(self) -> Sequence[Burn]:
+        """One of each spend partition that is followed here."""
+
+    def alerts(self) -> list[Alert]:
+        """Those that stand: pending, firing or escalated."""
+
+    def transitions(self, since_s: int) -> Iterable[Alert]:
+        """What was told of alerts from this event time on, resolved ones included, as far as is kept."""
+
+    def incidents(self) -> Mapping[str, Incident]:
+        """The latest record of each incident, by id."""
+
+    def counters(self) -> list[Counters]:
+        """One of each usage partition."""
+
+    def calibrations(self) -> list[Calibration]:
+        """The factors that hold now."""
+
+    async def append(self, topic: str, key: bytes, value: bytes) -> None:
+        """Write a record. Returns when it is durable and, if an incident, to be seen in `incidents`."""

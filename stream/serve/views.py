@@ -1,0 +1,190 @@
+"""What the API says of scopes, days and burnline itself: the replica, as plain values for JSON."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from stream.burn.figures import Figures
+from stream.burn.stage import Burn
+from stream.config import ScopeRule
+from stream.incidents.cost import ESTIMATED
+from stream.meter.counters import Counters
+from stream.schema import windows as schema
+from stream.schema.invoices import day_name
+from stream.schema.spend import CALIBRATION, DRIVER, NOTE
+from stream.scopes import BILLING, scope_labels
+from stream.serve.replica import Replica
+
+# Names of the windows of a history, finest first: the rings of a scope.
+HISTORY: Final = ("1h", "24h", "35d")
+SILENT_AFTER_S: Final = 60
+DAY_S: Final = 86_400
+HOUR_S: Final = 3600
+KEY: Final = ("provider", "account", "service")
+_BILLING: Final = (ScopeRule(name=BILLING, labels=KEY),)
+_NANO: Final = 1e9
+_TERMS: Final = ("sent", "accepted", "duplicate", "rejected", "late")
+
+
+class Views:
+    """Figures are worked out once for each evaluated bucket, however many ask."""
+
+    def __init__(self, replica: Replica) -> None:
+        self.replica = replica
+        self._evaluated: tuple[int, ...] = ()
+        self._figures: dict[str, Figures] = {}
+
+    def figures(self) -> Mapping[str, Figures]:
+        burns = self.replica.burns()
+        evaluated = tuple(burn.evaluated_s for burn in burns)
+        if evaluated != self._evaluated:
+            self._figures = {each.scope: each for burn in burns for each in burn.figures()}
+            self._evaluated = evaluated
+        return self._figures
+
+    def scopes(self) -> list[str]:
+        return [scope for burn in self.replica.burns() for scope in burn.windows.scope_names]
+
+    def burn_of(self, scope: str) -> Burn | None:
+        name = schema.name_bytes(scope, "", DRIVER)
+        return next((burn for burn in self.replica.burns() if name in burn.windows.scopes.ids), None)
+
+    def burn(self, chosen: list[str], sort: str, limit: int) -> dict[str, Any]:
+        """Figures of the chosen scopes, or of all but those kept for reconciliation."""
+        figures = self.figures()
+        if chosen:
+            found = [figures[scope] for scope in chosen if scope in figures]
+        else:
+            found = [each for each in figures.values() if not each.scope.startswith(f"{BILLING}=")]
+        by = _excess if sort == "excess" else _burn
+        found.sort(key=lambda each: (-by(each), each.scope))
+        return {
+            "now_s": self.replica.now_s,
+            "state": ESTIMATED,
+            "scopes": [_row(each) for each in found[:limit]],
+            "left_off": max(0, len(found) - limit),
+        }
+
+    def history(self, burn: Burn, scope: str, window: str) -> dict[str, Any]:
+        """The closed buckets of one ring, as rates. None where the scope was not known yet."""
+        rings = burn.windows.scopes
+        number = rings.ids[schema.name_bytes(scope, "", DRIVER)]
+        ring = rings.rings[HISTORY.index(window)]
+        width_s = ring.spec.width_s
+        closed = max(burn.evaluated_s, 0) // width_s
+        buckets = np.arange(max(ring.tail, closed - ring.spec.slots), closed)
+        rates = ring.data[buckets % ring.spec.slots, number] / _NANO * HOUR_S / width_s
+        known = buckets * width_s // HOUR_S >= rings.first_hour[number]
+        return {
+            "scope": scope,
+            "state": ESTIMATED,
+            "window": window,
+            "bucket_s": width_s,
+            "start_s": int(buckets[0]) * width_s if len(buckets) else None,
+            "usd_per_hour": np.where(known, rates, np.nan).tolist(),
+        }
+
+    def estimates(self, days: int) -> dict[str, Any]:
+        """Estimates of the last days (UTC, today included) by what an invoice line goes by."""
+        rows = [row for burn in self.replica.burns() for row in _days(burn, days, self.replica.now_s)]
+        rows.sort(key=lambda row: (row["day"], *(row[name] for name in KEY)))
+        return {"now_s": self.replica.now_s, "state": ESTIMATED, "estimates": rows}
+
+    def identity(self) -> dict[str, Any]:
+        """sent = accepted + duplicate + rejected, over all usage partitions."""
+        counters = self.replica.counters()
+        whole: dict[str, Any] = {
+            term: {
+                unit: sum(getattr(each, f"{term}_{unit}") for each in counters) for unit in ("events", "nusd")
+            }
+            for term in _TERMS
+        }
+        reasons: dict[str, int] = {}
+        for each in counters:
+            for reason, count in each.rejected_by_reason.items():
+                reasons[reason] = reasons.get(reason, 0) + count
+        return {
+            "balanced": all(each.balanced for each in counters),
+            **whole,
+            "unpriced_events": sum(each.unpriced_events for each in counters),
+            "unmapped_nusd": sum(each.unmapped_nusd for each in counters),
+            "rejected_by_reason": reasons,
+            "partitions": [_partition(each) for each in counters],
+        }
+
+    def health(self, now_ms: int) -> tuple[bool, dict[str, Any]]:
+        """Whether anything is being heard, and what is stale."""
+        partitions = []
+        for burn in self.replica.burns():
+            closed_s, heard_ms = burn.closed_s(), burn.heard_ms
+            partitions.append(
+                {
+                    "partition": burn.partition,
+                    "closed_s": closed_s,
+                    "lag_s": None if closed_s < 0 else now_ms / 1000 - closed_s,
+                    "silent_s": None if heard_ms < 0 else (now_ms - heard_ms) / 1000,
+                }
+            )
+        silences = [each["silent_s"] for each in partitions if each["silent_s"] is not None]
+        stale = [
+            each["partition"]
+            for each in partitions
+            if each["silent_s"] is None or each["silent_s"] > SILENT_AFTER_S
+        ]
+        shortest_s = min(silences, default=None)
+        heard = shortest_s is not None and shortest_s <= SILENT_AFTER_S
+        status: dict[str, Any] = {"status": "ok" if heard and not stale else "stale", "stale": stale}
+        if shortest_s is None:
+            status["error"] = "nothing has been heard yet: send estimates to /v1/usage"
+        elif not heard:
+            status["error"] = (
+                f"nothing has been heard for {shortest_s:,.0f} s: see whether the collectors run"
+            )
+        return heard, {**status, "now_s": self.replica.now_s, "partitions": partitions}
+
+
+def _burn(figures: Figures) -> float:
+    return figures.burn_usd_per_hour.get(300, 0.0)
+
+
+def _excess(figures: Figures) -> float:
+    return _burn(figures) - (figures.baseline_usd_per_hour or 0.0)
+
+
+def _row(figures: Figures) -> dict[str, Any]:
+    return {**dataclasses.asdict(figures), "state": ESTIMATED}
+
+
+def _partition(counters: Counters) -> dict[str, Any]:
+    return {**msgspec.structs.asdict(counters), "balanced": counters.balanced}
+
+
+def _days(burn: Burn, days: int, now_s: int) -> Iterator[dict[str, Any]]:
+    """One row a key and day that holds money. `complete` tells whether all of the day is in and held;
+    `calibration_nusd` (the part that a factor added) is held for fewer days than the money, then null."""
+    windows = burn.windows
+    today = max(now_s, 0) // DAY_S
+    held_s = windows.scopes.rings[-1].tail * HOUR_S
+    notes_s = windows.components.rings[-1].tail * HOUR_S
+    first_hour = windows.scopes.first_hour[: len(windows.scopes)]
+    # The hour in which burnline heard its very first estimate may be a part of an hour.
+    known_s = (int(first_hour.min()) + 1) * HOUR_S if len(first_hour) else 0
+    for scope in windows.scope_names:
+        if not scope.startswith(f"{BILLING}="):
+            continue
+        labels = scope_labels(scope, _BILLING)
+        for day in range(today - days + 1, today + 1):
+            start_s, end_s = day * DAY_S, (day + 1) * DAY_S
+            nusd = windows.spent_nusd(scope, start_s, end_s)
+            if nusd:
+                notes = windows.components_nusd(scope, start_s, end_s, NOTE)
+                yield {
+                    **labels,
+                    "day": day_name(day),
+                    "estimate_nusd": nusd,
+                    "calibration_nusd": notes.get(CALIBRATION, 0) if start_s >= notes_s else None,
+                    "complete": max(held_s, known_s) <= start_s and end_s <= now_s,
+                }
