@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from stream.config import Kafka
 from stream.schema import topics as names
 from stream.shell.kafka import topics
+from stream.shell.kafka.security import client_arguments
 from tests.kafka.toy import Worker, record
 
 PARTITIONS = 2
@@ -42,7 +43,7 @@ class Log:
         self.kafka = kafka
         self.sent_nusd: Counter[str] = Counter()
         self.sent: Counter[str] = Counter()
-        self._producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap)
+        self._producer = AIOKafkaProducer(**client_arguments(kafka))
 
     async def send(self, count: int) -> None:
         """`count` estimates over ten keys, acknowledged."""
@@ -89,7 +90,7 @@ class Log:
 
 async def committed(kafka: Kafka, sources: list[TopicPartition]) -> list:  # type: ignore[type-arg]
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=kafka.bootstrap, isolation_level="read_committed", enable_auto_commit=False
+        **client_arguments(kafka), isolation_level="read_committed", enable_auto_commit=False
     )
     await consumer.start()
     try:

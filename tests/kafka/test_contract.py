@@ -6,7 +6,7 @@ from importlib import metadata
 
 import mode
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, client
 from aiokafka.client import AIOKafkaClient
 from aiokafka.producer.producer import AIOKafkaProducer
 from aiokafka.producer.sender import Sender
@@ -90,4 +90,5 @@ def test_starting_a_transactional_producer_waits_for_its_id() -> None:
 
 
 def test_aiokafka_logs_why_it_cannot_connect_with_the_exception_as_an_argument() -> None:
+    assert client.log.name == "aiokafka"
     in_order(AIOKafkaClient.bootstrap, """log.error('Unable connect to "%s:%s": %s', host, port, err)""")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from stream.schema import topics
-from stream.shell.kafka.process import FAILED
+from stream.shell.kafka.runner import FAILED
 from stream.shell.kafka.transactions import CRASH_POINTS, CRASH_STATUS
 from tests.kafka.conftest import Log
 from tests.kafka.toy import Worker

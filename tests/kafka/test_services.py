@@ -21,8 +21,8 @@ from stream.schema.calibrations import Calibration
 from stream.shell.kafka.meter import MeterService
 from stream.shell.kafka.notify import NotifyService
 from stream.shell.kafka.partition import Hooks, Kind, now_ms
+from stream.shell.kafka.process import Untold, meter_kind
 from stream.shell.kafka.service import StageService
-from stream.shell.kafka.worker import Untold, meter_kind
 from stream.stage import Stage
 from tests.kafka.conftest import Log, committed
 from tests.kafka.toy import Toy, Worker, record

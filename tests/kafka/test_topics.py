@@ -25,7 +25,7 @@ async def test_create_makes_every_topic_with_the_partitions_of_its_scale(cluster
     for topic in TOPICS:
         wanted = {"usage": cluster.usage_partitions, "spend": cluster.spend_partitions, "one": 1}
         assert there[cluster.topic_prefix + topic.name] == wanted[topic.scale]
-    await topics.check(cluster)
+    await topics.verify(cluster)
 
 
 async def test_create_again_makes_nothing(cluster: Kafka) -> None:
@@ -34,13 +34,13 @@ async def test_create_again_makes_nothing(cluster: Kafka) -> None:
 
 async def test_a_partition_count_that_differs_is_refused(cluster: Kafka) -> None:
     with pytest.raises(UserError, match=r"usage has 2 partitions .* have 5.*usage_partitions to 2"):
-        await topics.check(cluster.model_copy(update={"usage_partitions": 5}))
+        await topics.verify(cluster.model_copy(update={"usage_partitions": 5}))
 
 
 async def test_missing_topics_are_named_with_what_to_run(cluster: Kafka) -> None:
     other = cluster.model_copy(update={"topic_prefix": "elsewhere."})
     with pytest.raises(UserError, match=r"elsewhere\.usage.*burnline topics create"):
-        await topics.check(other)
+        await topics.verify(other)
 
 
 async def test_a_state_topic_that_is_not_compacted_is_refused(cluster: Kafka) -> None:
@@ -63,4 +63,4 @@ async def test_no_broker_is_one_sentence_with_what_to_set() -> None:
     [port] = free_ports(1)
     nowhere = Kafka(bootstrap=f"127.0.0.1:{port}")
     with pytest.raises(UserError, match=rf"cannot reach Kafka at 127.0.0.1:{port}.*kafka\.bootstrap"):
-        await topics.check(nowhere)
+        await topics.verify(nowhere)

@@ -20,8 +20,9 @@ from unittest.mock import patch
 from aiokafka import TopicPartition
 
 from stream.config import Config, Kafka
+from stream.errors import UserError
 from stream.schema import topics
-from stream.shell.kafka import partition, process
+from stream.shell.kafka import partition, runner
 from stream.shell.kafka.agents import StageAgents, build_app
 from stream.shell.kafka.partition import Hooks, Kind
 from stream.shell.kafka.service import StageService
@@ -113,7 +114,11 @@ def _main(kafka: Kafka, log: Path, crash_at: str, writer: str) -> None:
     logging.basicConfig(format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s", force=True)
     os.environ["BURNLINE_CRASH_AT"] = crash_at
     patch.object(partition, "PartitionWriter", WRITERS[writer]).start()
-    sys.exit(process.run(Config(kafka=kafka), lambda: build(kafka)))
+    try:
+        runner.run(Config(kafka=kafka), lambda: build(kafka))
+    except UserError as error:
+        print(f"burnline: {error}", flush=True)
+        sys.exit(2)
 
 
 class Worker:

@@ -1,7 +1,7 @@
 """What of the libraries' logs a person should see.
 
 aiokafka, Faust and mode log much that is normal here and alarming to read, and log in full the exceptions
-that `process.run` tells in one sentence.
+that `runner.run` tells in one sentence.
 """
 
 import logging

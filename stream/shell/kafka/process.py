@@ -1,84 +1,82 @@
-"""A process that runs services until it is asked to stop or one of them fails, and says how it went."""
+"""What runs in each Kafka process: `run_meter` and `run_worker` block until the process should end."""
 
-import asyncio
-import logging
-import signal
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
-import uvloop
+from mode import Service
 
-from stream.config import Config, Kafka
-from stream.errors import Poisoned, UserError
-from stream.shell.kafka import topics
-from stream.shell.kafka.logs import quiet_libraries
-from stream.shell.kafka.security import explain
-
-STOPPED: Final = 0
-FAILED: Final = 1
-REFUSED: Final = 2  # a person must mend something; the sentence says what
-
-# A clean stop is one last commit. After a failure there is nothing left to save.
-STOP_LIMIT_S: Final = 10.0
-
-_log = logging.getLogger(__name__)
+from stream.alerts.stage import Alerts
+from stream.burn.stage import Burn
+from stream.config import Config
+from stream.meter import price
+from stream.meter.stage import Meter
+from stream.notify.delivery import Outcomes, destinations
+from stream.schema import topics
+from stream.schema.alerts import Alert
+from stream.shell.kafka import runner
+from stream.shell.kafka.agents import StageAgents, build_app
+from stream.shell.kafka.meter import MeterService
+from stream.shell.kafka.notify import NotifyService
+from stream.shell.kafka.partition import Hooks, Kind
+from stream.shell.kafka.service import StageService
 
 
-def run(config: Config, build: Callable[[], Any]) -> int:
-    """Check the topics, start the mode service that `build` returns, and block until it ends.
+class Untold:
+    """Outcomes of deliveries, when nobody wants to hear them."""
 
-    SIGTERM and SIGINT stop it with a last commit. Returns the exit status: 0 stopped when asked to,
-    1 failed (a supervisor should start it again), 2 a person must mend something. Why is logged in one
-    sentence.
+    def delivered(self, destination: str, alert: Alert, latency_s: float) -> None: ...
+
+    def failed(self, destination: str) -> None: ...
+
+    def undeliverable(self, destination: str) -> None: ...
+
+
+def meter_kind(config: Config) -> Kind:
+    """Raises `UserError` when the price book can't be read."""
+    spend_partitions, prices = config.kafka.spend_partitions, price.load(config.prices.book)
+    return Kind(
+        "meter",
+        (topics.USAGE,),
+        topics.METER_STATE,
+        lambda partition: Meter(partition, config, spend_partitions, prices),
+    )
+
+
+def burn_kind(config: Config) -> Kind:
+    kafka = config.kafka
+    return Kind(
+        "burn",
+        (topics.SPEND,),
+        topics.WINDOWS,
+        lambda partition: Burn(partition, config, kafka.spend_partitions, kafka.usage_partitions),
+    )
+
+
+def alerts_kind(config: Config) -> Kind:
+    return Kind("alerts", (topics.SIGNALS, topics.DEPLOYS), topics.ALERT_STATE, lambda _: Alerts(config))
+
+
+def build_meter(config: Config, hooks: Hooks) -> Service:
+    return MeterService(config.kafka, meter_kind(config), hooks)
+
+
+def build_worker(config: Config, hooks: Hooks, outcomes: Outcomes) -> Any:
+    """A Faust app with burn as its agent, and alerts and one notify a destination as services.
+
+    Any number of such processes share the work; alerts and each destination live in one of them.
     """
-    if not logging.getLogger().handlers:
-        logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
-    quiet_libraries()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        try:
-            return runner.run(_serve(config.kafka, build))
-        except UserError as error:
-            _log.error("%s", error)
-            return REFUSED
+    app = build_app(config.kafka, burn_kind(config))
+    StageAgents(app, config.kafka, burn_kind(config), hooks)
+    app.service(StageService(config.kafka, alerts_kind(config), hooks))
+    for destination in destinations(config.notify):
+        app.service(NotifyService(config.kafka, config.notify, destination, outcomes))
+    return app
 
 
-async def _serve(kafka: Kafka, build: Callable[[], Any]) -> int:
-    await topics.check(kafka)
-    service = build()
-    asked = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked.set)
-    ended = asyncio.create_task(_ended(service))
-    stop = asyncio.create_task(asked.wait())
-    await asyncio.wait((ended, stop), return_when=asyncio.FIRST_COMPLETED)
-    reason = ended.exception() if ended.done() else None
-    try:
-        async with asyncio.timeout(STOP_LIMIT_S):
-            await service.stop()
-    except TimeoutError:
-        _log.error("not everything stopped within %d s; the log holds the truth", STOP_LIMIT_S)
-    except Exception as error:
-        reason = reason or error
-    ended.cancel()
-    stop.cancel()
-    return _told(reason or service.crash_reason, kafka)
+def run_meter(config: Config, hooks: Hooks | None = None) -> None:
+    """Run meters on the partitions of `usage` that this process gets. See `runner.run` for how it ends."""
+    runner.run(config, lambda: build_meter(config, hooks or Hooks()))
 
 
-async def _ended(service: Any) -> None:
-    await service.start()
-    await service.wait_until_stopped()
-
-
-def _told(reason: BaseException | None, kafka: Kafka) -> int:
-    if reason is None:
-        return STOPPED
-    if isinstance(reason, Poisoned):
-        _log.error("%s; this process ends, and the next start reads the truth from Kafka", reason)
-        return FAILED
-    explanation = explain(reason, kafka)
-    if explanation is not None:
-        _log.error("%s", explanation)
-        return REFUSED
-    _log.error("a bug ended this process", exc_info=reason)
-    return FAILED
+def run_worker(config: Config, hooks: Hooks | None = None, outcomes: Outcomes | None = None) -> None:
+    """Run burn, alerts and notify. See `runner.run` for how it ends."""
+    runner.run(config, lambda: build_worker(config, hooks or Hooks(), outcomes or Untold()))

@@ -7,13 +7,15 @@ import logging
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from aiokafka import errors
 from faust import SASLCredentials, SSLCredentials
 
 from stream.config import Kafka
 from stream.errors import UserError
+
+_CLIENT_LOG: Final = "aiokafka"
 
 
 def client_arguments(kafka: Kafka) -> dict[str, Any]:
@@ -67,7 +69,7 @@ def _ssl_context(kafka: Kafka) -> ssl.SSLContext | None:
 def explained(kafka: Kafka) -> Iterator[None]:
     """Turn what Kafka refuses inside the block into a `UserError`; anything else passes through."""
     reasons = _Reasons()
-    logger = logging.getLogger("aiokafka.client")
+    logger = logging.getLogger(_CLIENT_LOG)
     logger.addFilter(reasons)
     try:
         yield

@@ -70,14 +70,14 @@ async def create(kafka: Kafka) -> list[str]:
                 _refused(name, code, reason)
             while not await _led(admin, {topic.name for topic in wanted}):
                 await asyncio.sleep(0.05)
-        await _check(kafka, admin)
+        await _verify(kafka, admin)
         return [topic.name for topic in wanted]
 
 
-async def check(kafka: Kafka) -> None:
+async def verify(kafka: Kafka) -> None:
     """Raises `UserError` unless every topic is there, with the partitions and the clean-up it must have."""
     async with _admin(kafka) as admin:
-        await _check(kafka, admin)
+        await _verify(kafka, admin)
 
 
 @asynccontextmanager
@@ -102,7 +102,7 @@ async def _led(admin: Any, names: set[str]) -> bool:
     return len(found) == len(names) and all(one["leader"] >= 0 for partitions in found for one in partitions)
 
 
-async def _check(kafka: Kafka, admin: Any) -> None:
+async def _verify(kafka: Kafka, admin: Any) -> None:
     there = await _counts(admin)
     missing = [name for topic in TOPICS if (name := full_name(kafka, topic.name)) not in there]
     if missing:
@@ -118,10 +118,10 @@ async def _check(kafka: Kafka, admin: Any) -> None:
                 f"topic {name} has {there[name]} partitions and must have {wanted}, which is fixed once "
                 f"it is made: set {'another kafka.topic_prefix' if topic.scale == 'one' else key}"
             )
-    await _check_cleanup(kafka, admin)
+    await _verify_settings(kafka, admin)
 
 
-async def _check_cleanup(kafka: Kafka, admin: Any) -> None:
+async def _verify_settings(kafka: Kafka, admin: Any) -> None:
     asked = dict.fromkeys(("cleanup.policy", "max.message.bytes"), "")
     resources = [
         ConfigResource(ConfigResourceType.TOPIC, full_name(kafka, topic.name), asked) for topic in TOPICS
