@@ -35,7 +35,7 @@ class ScopeRule(Section):
 DEFAULT_SCOPES = (
     ScopeRule(name="total", labels=(), children="team"),
     ScopeRule(name="team", labels=("team",), children="service"),
-    ScopeRule(name="account", labels=("account",), children="namespace"),
+    ScopeRule(name="account", labels=("account",), children="service"),
     ScopeRule(name="namespace", labels=("namespace",), children="service"),
     ScopeRule(name="service", labels=("namespace", "service")),
 )

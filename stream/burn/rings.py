@@ -224,6 +224,24 @@ class RingSet:
             folded = finer.total(bucket * ratio, (bucket + 1) * ratio)
             ring.data[slot] = np.where(ring.explicit[slot], ring.data[slot], folded)
 
+    def between(self, start_s: int, end_s: int, level: int = -1) -> Ints:
+        """Money of all series over [start, end), both multiples of a held ring's width: whole buckets
+        of the coarsest ring that fits, and finer ones at the edges."""
+        level %= len(self.rings)
+        width = self.rings[level].spec.width_s
+        first, last = -(-start_s // width), end_s // width
+        if first >= last:
+            return self.between(start_s, end_s, level - 1) if level and start_s < end_s else self._zeros()
+        inner = self.rings[level].total(first, last)
+        if start_s < first * width:
+            inner = inner + self.between(start_s, first * width, level - 1)
+        if last * width < end_s:
+            inner = inner + self.between(last * width, end_s, level - 1)
+        return inner
+
+    def _zeros(self) -> Ints:
+        return np.zeros_like(self.total_nusd)
+
     def spent_nusd(self, series: int, start_s: int, end_s: int) -> int:
         """Money of one series over [start, end), at the finest resolution still held. The ends are
         moved out to the edges of the buckets they lie in."""

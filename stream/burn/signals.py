@@ -48,14 +48,10 @@ class Signals:
         for name, detector in self.detectors.items():
             scores = detector.observe(view)
             self.scores[name] = scores
-            firing = {
-                int(index) for index in np.flatnonzero(scores.severity != NONE) if watched(view.scopes[index])
-            }
-            cleared = [
-                index
-                for index, scope in enumerate(view.scopes)
-                if (name, scope) in self.standing and index not in firing
-            ]
+            raised: list[int] = np.flatnonzero(scores.severity != NONE).tolist()
+            firing = {index for index in raised if watched(view.scopes[index])}
+            scopes = {scope for detector, scope in self.standing if detector == name}
+            cleared = [index for index in _indices(view, scopes) if index not in firing]
             for index in sorted(firing):
                 verdict = self._firing(name, detector, view, scores, index)
                 if verdict is not None:
@@ -94,3 +90,7 @@ class Signals:
     def load(self, value: bytes) -> None:
         rows = msgspec.msgpack.decode(value, type=list[tuple[str, str, Standing]])
         self.standing = {(detector, scope): standing for detector, scope, standing in rows}
+
+
+def _indices(view: View, scopes: set[str]) -> list[int]:
+    return [index for index, scope in enumerate(view.scopes) if scope in scopes] if scopes else []

@@ -160,8 +160,9 @@ class Burn:
         closed = self.closed_s() // step * step
         if closed <= self._clock.evaluated_s or self.windows.head_s < 0:
             return
-        last = self._clock.evaluated_s
-        if last < 0 or closed - last > self.windows.scopes.rings[-1].spec.slots * HOUR_S:
+        # What lies further back is not judged: the fine ring has moved on and no longer holds it.
+        last = max(self._clock.evaluated_s, closed - HOUR_S)
+        if self._clock.evaluated_s < 0:
             last = closed - step
         if closed - last >= CATCH_UP_S:
             step = CATCH_UP_S
@@ -200,7 +201,9 @@ class Burn:
             time_s=view.time_s,
             onset_s=verdict.onset_s,
             window_s=verdict.window_s,
-            burn_usd_per_hour=self._burn_usd_per_hour(view, index, verdict.window_s),
+            burn_usd_per_hour=self._burn_usd_per_hour(
+                view, index, verdict.window_s if verdict.severity else 0
+            ),
             baseline_usd_per_hour=figures.baseline_usd_per_hour,
             excess_nusd=spent_nusd - round((expected or 0.0) * 1e9),
             month_to_date_nusd=figures.month_to_date_nusd,
@@ -267,7 +270,7 @@ class Burn:
             spread_usd_per_hour=_known(view.spread_usd_per_hour[index]),
             baseline_kind=KINDS[int(view.baseline_kind[index])],
             budget_usd=budget,
-            month_to_date_nusd=self._lookout.month_nusd(index),
+            month_to_date_nusd=int(look.month_nusd[index]),
             projection_usd=_known(projection.usd[index]),
             projection_low_usd=_known(projection.low_usd[index]),
             projection_high_usd=_known(projection.high_usd[index]),

@@ -14,8 +14,8 @@ from stream.burn.windows import Windows
 
 Floats = NDArray[np.float64]
 
-_FINE, _MINUTE, _HOUR = 0, 1, 2
-_FROM_FINE_S: Final = 3600  # windows up to the fine ring's length
+_FINE: Final = 0
+_FINE_HELD_S: Final = 3600  # the fine ring's length
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,23 +25,19 @@ class Look:
     view: View
     projection: Projection
     month: Month
+    month_nusd: NDArray[np.int64]
 
 
 class Lookout:
-    """Keeps what changes once a minute between looks: sums over long windows and the month."""
+    """Keeps between looks what changes seldom: names, budgets, and what is expected of the month."""
 
     def __init__(self, windows: Windows, baseline: Baseline, budgets_usd: Mapping[str, float]) -> None:
         self._windows = windows
         self._baseline = baseline
         self._budgets_usd = budgets_usd
-        self._minute = -1
-        self._long: dict[int, Floats] = {}
-        self._month_nusd: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._scopes: tuple[str, ...] = ()
+        self._budgets: Floats = np.zeros(0)
         self._remaining: tuple[int, int, Floats] = (-1, 0, np.zeros(0))
-
-    def month_nusd(self, series: int) -> int:
-        """Spent since the month began, as of the last look."""
-        return int(self._month_nusd[series])
 
     def look(self, time_s: int) -> Look:
         """`time_s` ends a closed bucket. Money after it is not looked at."""
@@ -55,29 +51,28 @@ class Lookout:
         recent = np.asarray(fine.rows(bucket - RECENT_BUCKETS, bucket)[:, :size].T * per_hour, np.float64)
         burn: dict[int, Floats] = {}
         for window_s in WINDOWS_S:
-            if window_s <= _FROM_FINE_S:
-                spent = fine.total(bucket - window_s // BUCKET_S, bucket)[:size]
-                burn[window_s] = np.asarray(spent * (3600 / window_s / 1e9), np.float64)
+            start_s = time_s - window_s
+            if window_s > _FINE_HELD_S:
+                start_s = start_s // 60 * 60  # so long ago only minutes are held
+            spent = rings.between(start_s, time_s)[:size]
+            burn[window_s] = np.asarray(spent * (3600 / (time_s - start_s) / 1e9), np.float64)
         month = Month.around(time_s)
-        self._by_minute(time_s, month, size)
-        burn |= self._long
+        month_nusd = rings.between(month.start_s, time_s)[:size]
         old_enough = rings.first_hour[:size] * 3600
         for window_s in WINDOWS_S:
             burn[window_s] = np.where(old_enough > time_s - min(window_s, 3600), np.nan, burn[window_s])
         expected = {window_s: baseline.mean(time_s - window_s, time_s) for window_s in WINDOWS_S}
         now = baseline.rate(time_s)
         spread = baseline.spread()
-        spent_usd = self._month_nusd / 1e9
+        spent_usd = month_nusd / 1e9
         remaining_h = (month.end_s - time_s) / 3600
         projection = project(
             spent_usd, self._remaining_usd(time_s, month), remaining_h, burn[3600], now, spread
         )
-        names = self._windows.scope_names
-        budgets = np.array([self._budgets_usd.get(name, np.nan) for name in names])
         elapsed_s = time_s - month.start_s
         view = View(
             time_s=time_s,
-            scopes=tuple(names),
+            scopes=self._names(),
             recent_usd_per_hour=recent,
             burn_usd_per_hour=burn,
             expected_usd_per_hour=expected,
@@ -85,27 +80,22 @@ class Lookout:
             spread_usd_per_hour=spread,
             bucket_spread_usd_per_hour=baseline.bucket_spread(),
             baseline_kind=baseline.kinds(),
-            budget_usd=budgets,
+            budget_usd=self._budgets,
             month_to_date_usd=spent_usd,
             projection_usd=projection.usd,
             projection_day_usd=projection.day_usd,
             month_s=month.end_s - month.start_s,
             month_elapsed_s=elapsed_s,
         )
-        return Look(view, projection, month)
+        return Look(view, projection, month, month_nusd)
 
-    def _by_minute(self, time_s: int, month: Month, size: int) -> None:
-        if time_s // 60 == self._minute and len(self._month_nusd) == size:
-            return
-        self._minute = time_s // 60
-        rings = self._windows.scopes
-        minutes, hours = rings.rings[_MINUTE], rings.rings[_HOUR]
-        last = -(-time_s // 60)
-        for window_s in WINDOWS_S:
-            if window_s > _FROM_FINE_S:
-                spent = minutes.total(last - window_s // 60, last)[:size]
-                self._long[window_s] = np.asarray(spent * (3600 / window_s / 1e9), np.float64)
-        self._month_nusd = hours.total(month.start_s // 3600, time_s // 3600 + 1)[:size]
+    def _names(self) -> tuple[str, ...]:
+        """All scopes, and their budgets in `_budgets`; both change only when a scope appears."""
+        names = self._windows.scope_names
+        if len(names) != len(self._scopes):
+            self._scopes = tuple(names)
+            self._budgets = np.array([self._budgets_usd.get(name, np.nan) for name in names])
+        return self._scopes
 
     def _remaining_usd(self, time_s: int, month: Month) -> Floats:
         """What the baseline expects from now to the month's end; the whole hours change once an hour."""

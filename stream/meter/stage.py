@@ -33,7 +33,7 @@ HEARTBEAT_MS: Final = 1000
 _ROLES: Final = 3  # which list of names a group adds to: without a price, with one, or only a remark
 _NOTE: Final = 2
 _COUNTERS: Final = b"counters"
-_WATERMARK: Final = b"watermark"
+_PLACE: Final = b"place"
 
 
 class Meter:
@@ -49,6 +49,7 @@ class Meter:
         )
         self._sequences = Sequences()
         self._intake = Intake(config.meter, self._table, self._sequences)
+        self._rest_ausd = [0, 0]
         self._previous = 0
         self._position = 0
         self._moved = False
@@ -75,8 +76,9 @@ class Meter:
                 self._sequences.restore(row)
             elif row.key == _COUNTERS:
                 self._intake.counters = msgspec.json.decode(row.value, type=Counters)
-            elif row.key == _WATERMARK:
-                watermark_ms, self._position = msgspec.json.decode(row.value, type=tuple[int, int])
+            elif row.key == _PLACE:
+                kept = tuple[int, int, list[int]]
+                watermark_ms, self._position, self._rest_ausd = msgspec.json.decode(row.value, type=kept)
                 self._intake.watermark_ms, self._previous = watermark_ms, self._position
 
     def take(self, batch: Batch) -> None:
@@ -103,7 +105,7 @@ class Meter:
             commit.state = [
                 *self._sequences.changes(),
                 StateRow(_COUNTERS, msgspec.json.encode(self.counters)),
-                StateRow(_WATERMARK, msgspec.json.encode((self.watermark_ms, self._position))),
+                StateRow(_PLACE, msgspec.json.encode((self.watermark_ms, self._position, self._rest_ausd))),
             ]
         self._previous = self._position
         self._moved = False
@@ -127,8 +129,7 @@ class Meter:
         count = np.diff(np.append(first, len(order)))
         quantity = np.add.reduceat(pack.quantity[order], first)
         cost = np.add.reduceat(pack.cost_nusd[order], first)
-        rest = np.add.reduceat(pack.rest_ausd[order], first)
-        cost += multiply(rest, 1 / NANO, partial(_same, Fraction(1, NANO)))
+        cost += self._carry(np.add.reduceat(pack.rest_ausd[order], first), duplicate)
         priced = self._price(series, start, quantity, has_cost == 1, cost)
         uncalibrated = cost.copy()
         self._calibrate(series, cost)
@@ -138,6 +139,19 @@ class Meter:
             return None
         columns = (series, start, end, cost, cost - uncalibrated, quantity, count, priced.astype(np.int64))
         return self._attribute(*(column[keep] for column in columns))
+
+    def _carry(self, rest_ausd: Ints, duplicate: Ints) -> Ints:
+        """Whole nano-dollars out of what costs have below one. What is left over waits for the next:
+        the total is the exact sum rounded once, however many rows it came in."""
+        whole = np.zeros(len(rest_ausd), np.int64)
+        for repeat in (0, 1):
+            mine = duplicate == repeat
+            running = np.cumsum(rest_ausd[mine]) + self._rest_ausd[repeat]
+            if len(running):
+                rounded = (running + NANO // 2) // NANO
+                whole[mine] = np.diff(rounded, prepend=0)
+                self._rest_ausd[repeat] = int(running[-1] - rounded[-1] * NANO)
+        return whole
 
     def _price(
         self, series: Ints, start: Ints, quantity: Floats, has_cost: NDArray[np.bool_], cost: Ints
