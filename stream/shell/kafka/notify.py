@@ -35,6 +35,8 @@ _log = logging.getLogger(__name__)
 class NotifyService(Service):
     """Delivers every alert to one destination, in order, from one process at a time."""
 
+    mundane_level = "debug"  # mode would log each start and stop
+
     def __init__(
         self, kafka: Kafka, settings: config.Notify, destination: Destination, outcomes: Outcomes
     ) -> None:

@@ -5,6 +5,7 @@ commit when asked to leave. The meter, burn and alerts all run through this code
 """
 
 import asyncio
+import logging
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
@@ -17,6 +18,8 @@ from stream.shell.kafka import state
 from stream.shell.kafka.topics import full_name
 from stream.shell.kafka.transactions import PartitionWriter
 from stream.stage import Batch, Commit, Stage
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -123,6 +126,7 @@ class Partitions:
             await asyncio.gather(*(owned.own() for owned in fresh))
             if ready(fresh):
                 self.owned |= {owned.partition: owned for owned in fresh}
+                _log.info("%s owns partitions %s", self._kind.name, sorted(self.owned) or "none")
                 fresh = []
         finally:
             await asyncio.gather(*(owned.close() for owned in fresh))

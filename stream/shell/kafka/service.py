@@ -45,6 +45,8 @@ async def read(consumer: Any, names: Mapping[str, str]) -> list[Batch]:
 class StageService(Service):
     """Runs one stage per owned partition of `kind.inputs`, in the consumer group of that kind."""
 
+    mundane_level = "debug"  # mode would log each start and stop
+
     def __init__(self, kafka: Kafka, kind: Kind, hooks: Hooks) -> None:
         super().__init__()
         self.kind = kind
