@@ -40,12 +40,20 @@ class _Envelope(msgspec.Struct):
 
 
 def in_order_of_end(charges: list[Charge], piece_ms: int) -> Iterator[Charge]:
-    """Charges cut into pieces of at most `piece_ms` from their own start, in order of `end`, then row.
+    """Charges cut into pieces of at most `piece_ms`, in order of `end`, then row.
 
+    What fits in one piece stays whole. Longer charges are cut at multiples of `piece_ms` (for a day: at
+    midnight UTC), so that the pieces of many charges share their span, as samples of a live collector do.
     Costs and quantities are shared by time. Each piece is the rounded share up to its end less that up to
     its start, so the pieces add up to the whole exactly.
     """
-    heap = [(min(c.end_ms, c.start_ms + piece_ms), c.row, c.start_ms, c) for c in charges]
+
+    def first_end(charge: Charge) -> int:
+        if charge.end_ms - charge.start_ms <= piece_ms:
+            return charge.end_ms
+        return (charge.start_ms // piece_ms + 1) * piece_ms
+
+    heap = [(first_end(charge), charge.row, charge.start_ms, charge) for charge in charges]
     heapq.heapify(heap)
     while heap:
         end_ms, row, start_ms, charge = heap[0]
