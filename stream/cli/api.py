@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -29,7 +29,7 @@ class Api:
     """One API. Every failure is a `UserError` of one sentence."""
 
     url: str
-    token: str = ""
+    token: str = field(default="", repr=False)
 
     def get(self, path: str, params: Mapping[str, str | int] | None = None) -> Any:
         return json.loads(self.text("GET", path, params=params))
@@ -44,7 +44,7 @@ class Api:
         return asyncio.run(self._ask(method, path, params, body))
 
     async def _ask(self, method: str, path: str, params: Mapping[str, str | int] | None, body: Any) -> str:
-        import aiohttp  # here, so that other commands and --help don't wait for it
+        import aiohttp
 
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)

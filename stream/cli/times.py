@@ -7,8 +7,8 @@ from typing import Final
 from stream.errors import UserError
 
 _UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_AGO: Final = re.compile(r"(\d{1,6})([smhd])")
-_CLOCK: Final = re.compile(r"(\d{1,2}):(\d{2})")
+_AGO: Final = re.compile(r"([0-9]{1,6})([smhd])")
+_CLOCK: Final = re.compile(r"([0-9]{1,2}):([0-9]{2})")
 
 
 def moment_s(text: str, now_s: int) -> int:

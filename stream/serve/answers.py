@@ -30,7 +30,7 @@ def refusal(
 ) -> web.HTTPException:
     """An HTTP error to raise; the sentence says what to do."""
     return kind(
-        body=msgspec.json.encode({"error": sentence}),
+        text=msgspec.json.encode({"error": sentence}).decode(),
         content_type="application/json",
         headers={**_HEADERS, **(headers or {})},
     )

@@ -29,7 +29,7 @@ def application(replica: Replica, http: Http, now_ms: Callable[[], int]) -> web.
             web.get("/", console.page),
             web.get("/health", api.health),
             web.get("/api/v1/burn", api.burn),
-            web.get("/api/v1/burn/{scope:.+}/history", api.history),
+            web.get(r"/api/v1/burn/{scope:[\s\S]+}/history", api.history),
             web.get("/api/v1/alerts", api.alerts),
             web.get("/api/v1/estimates", api.estimates),
             web.get("/api/v1/calibrations", api.calibrations),

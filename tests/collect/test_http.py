@@ -5,17 +5,17 @@ import gzip
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import islice
 
 import aiohttp
 import pytest
 from pydantic import SecretStr
 
 from stream.collect.http import MAX_AT_ONCE, ingest_application
-from stream.config import Http
+from stream.config import Config, Http
 from stream.errors import UserError
 from stream.meter import price
 from stream.meter.stage import Meter
-from stream.config import Config
 from stream.schema import calibrations, topics
 from stream.schema.calibrations import Calibration
 from stream.serve.listen import listening
@@ -47,9 +47,11 @@ class Log:
 @asynccontextmanager
 async def taking(log: Log, http: Http | None = None) -> AsyncIterator[aiohttp.ClientSession]:
     http = http or Http(port=0)
-    async with listening(ingest_application(log, http, MAX_BYTES), http) as port:
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
-            yield session
+    async with (
+        listening(ingest_application(log, http, MAX_BYTES), http) as port,
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}", connector=aiohttp.TCPConnector(limit=0)) as session,
+    ):
+        yield session
 
 
 @pytest.fixture
@@ -238,28 +240,15 @@ async def test_a_sink_that_fails_is_no_traceback(
     assert await refused(client, ESTIMATE) == (500, "burnline failed on this request; its log says why")
 
 
-async def test_too_many_at_once_are_told_to_come_back(log: Log) -> None:
+async def test_too_many_at_once_are_told_to_come_back(client: aiohttp.ClientSession, log: Log) -> None:
     log.gate.clear()
-    async with taking(log) as client:
-        async with aiohttp.ClientSession(client._base_url, connector=aiohttp.TCPConnector(limit=0)) as wide:
-            waiting = [asyncio.ensure_future(post(wide, ESTIMATE)) for _ in range(MAX_AT_ONCE + 4)]
-            early = [task async for task in _first(waiting, 4)]
-            assert {status for status, _ in early} == {503}
-            log.gate.set()
-            late = [await task for task in waiting]
-    assert sorted(status for status, _ in late) == [202] * MAX_AT_ONCE + [503] * 4
+    waiting = [asyncio.ensure_future(post(client, ESTIMATE)) for _ in range(MAX_AT_ONCE + 4)]
+    early = [await task for task in islice(asyncio.as_completed(waiting), 4)]
+    assert {status for status, _ in early} == {503}
+    log.gate.set()
+    statuses = sorted([(await task)[0] for task in waiting])
+    assert statuses == [202] * MAX_AT_ONCE + [503] * 4
     assert len(log.taken) == MAX_AT_ONCE
-
-
-async def _first(
-    tasks: list[asyncio.Future[tuple[int, dict[str, object]]]], count: int
-) -> AsyncIterator[tuple[int, dict[str, object]]]:
-    for number, task in enumerate(asyncio.as_completed(tasks)):
-        if number == count:
-            return
-        yield await task
-        if number + 1 == count:
-            return
 
 
 @pytest.mark.parametrize("token", [None, "wrong"])
