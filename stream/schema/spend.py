@@ -87,7 +87,7 @@ def encode(spend: Spend) -> bytes:
             spend.position,
             spend.watermark_ms,
             spend.sent_ms,
-            [tuple(name) for name in rows.names],
+            [(*name,) for name in rows.names],
             rows.key.astype("<u4").tobytes(),
             rows.width.astype("<u2").tobytes(),
             rows.bucket.astype("<u4").tobytes(),

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
-
 from pydantic import SecretStr
 from typer.testing import CliRunner, Result
 
