@@ -18,7 +18,7 @@ from tests.kafka.toy import Worker
 Start = Callable[..., Worker]
 
 
-async def test_a_clean_stop_ends_with_a_last_commit(log: Log, worker: Start) -> None:
+async def test_a_stop_and_a_start_in_mid_stream(log: Log, worker: Start) -> None:
     one = worker()
     await log.send(500)
     await log.arrived(topics.WINDOWS)

@@ -25,7 +25,7 @@ from stream.shell.kafka.process import Untold, meter_kind
 from stream.shell.kafka.service import StageService
 from stream.stage import Stage
 from tests.kafka.conftest import Log, committed
-from tests.kafka.toy import Toy, Worker, record
+from tests.kafka.toy import METER, Toy, Worker, record
 
 TWO_TOPICS = Kind("alerts", (topics.SIGNALS, topics.DEPLOYS), topics.ALERT_STATE, lambda _: Toy())
 
@@ -83,6 +83,29 @@ async def test_a_stage_over_two_topics_owns_both_and_in_one_process(cluster: Kaf
         ["deploy", 1, 1],
         ["signal", 1, 1],
     ]
+
+
+async def test_leaving_ends_with_a_last_commit(log: Log) -> None:
+    """Asked to share and then to stop, long before the next commit is due."""
+    rarely = log.kafka.model_copy(update={"commit_every_s": 3600})
+    hooks = Hooks(), Hooks()
+    gone: list[Stage] = []
+    hooks[0].on_disown.append(gone.append)
+
+    def counted() -> int:
+        stages = [stage for one in hooks for stage in one.stages["meter"]().values()]
+        return sum(stage.count.total() for stage in stages if isinstance(stage, Toy))
+
+    first, second = (StageService(rarely, METER, one) for one in hooks)
+    await log.send(100)
+    async with running(first):
+        await until(lambda: counted() == 100)
+        async with running(second):
+            await until(lambda: len(gone) == 2 and counted() == 100)
+            assert await log.totals(topics.METER_STATE) == (log.sent_nusd, log.sent)
+            await log.send(100)
+            await until(lambda: counted() == 200)
+    assert await log.totals(topics.METER_STATE) == (log.sent_nusd, log.sent)
 
 
 async def test_what_was_aborted_is_read_by_neither_stage(log: Log, worker: Callable[..., Worker]) -> None:

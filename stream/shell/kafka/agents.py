@@ -94,6 +94,7 @@ class StageAgents:
     async def _own(self, *_: Any, **__: Any) -> None:
         if self._app.should_stop:
             return
+        await self.partitions.disown(last_commit=True)  # normally nothing is left; never own one twice
         generation, revocations = self._app.consumer_generation_id, self._revocations
         mine = {source.partition for source in self._app.consumer.assignment() if source.topic == self._topic}
 

@@ -66,6 +66,7 @@ class OwnedPartition:
         self._writer = PartitionWriter(kafka, kind.name, self._group, first, self._state)
         self._hooks = hooks
         self._committing = asyncio.Lock()
+        self._closed = False
 
     async def own(self) -> None:
         """Fence the former owner, then restore, then read the positions: this order makes it correct."""
@@ -89,6 +90,8 @@ class OwnedPartition:
     async def commit(self) -> None:
         """Make durable what the stage has; raises `Poisoned` when that fails. Taking may go on meanwhile."""
         async with self._committing:
+            if self._closed:
+                return
             commit = self.stage.commit(now_ms())
             if commit.empty:
                 return
@@ -98,6 +101,7 @@ class OwnedPartition:
                 call(self.stage, commit, time.perf_counter() - started_s)
 
     async def close(self) -> None:
+        self._closed = True
         await self._writer.close()
 
 
