@@ -3,11 +3,17 @@ figures of those that last."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 import numpy as np
 
 from detectors.contract import NONE, Detector, Scores, View
+
+
+# While a signal is young its figures change by the bucket, and grouping compares those of several scopes:
+# it is told at every evaluation. Ten minutes of that are 60 records.
+FRESH_S: Final = 600
 
 
 class Standing(msgspec.Struct, array_like=True):
@@ -72,7 +78,8 @@ class Signals:
         else:
             onset_s = min(known.onset_s, int(scores.onset_s[index]))
             same = (known.severity, known.tier) == (severity, tier)
-            if same and view.time_s - known.told_s < self._refresh_s:
+            lasting = view.time_s - onset_s > FRESH_S
+            if same and lasting and view.time_s - known.told_s < self._refresh_s:
                 return None
         self.standing[key] = Standing(severity, tier, onset_s, view.time_s)
         reason = detector.reason(view, scores, index)

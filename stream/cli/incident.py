@@ -167,7 +167,7 @@ def _change(api: Api, incident: str, verb: str, at: str | None) -> dict[str, Any
 def _facts(cost: dict[str, Any]) -> list[str]:
     incident = cost["incident"]
     low, high = cost["excess_low_nusd"], cost["excess_high_nusd"]
-    between = "" if low is None else f", {text.usd_of(low)} to {text.usd_of(high)} with 95 %"
+    between = "" if low is None else f", ± {text.usd_of((high - low) // 2)} with 95 %"
     lines = [
         f"[bold]{escape(incident['title'])}[/bold] ({incident['id']})",
         f"[bold]{text.usd_of(cost['excess_nusd'])}[/bold] beyond normal ({cost['state']}){between}",

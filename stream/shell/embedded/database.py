@@ -103,6 +103,11 @@ class Database:
         ).fetchone()
         return int(found[0]) if found else 0
 
+    def known(self, reader: str, topic: str) -> bool:
+        """Whether this reader has ever moved in the topic."""
+        statement = "SELECT 1 FROM positions WHERE reader = ? AND topic = ?"
+        return self._execute(statement, (reader, topic)).fetchone() is not None
+
     def move(self, reader: str, topic: str, position: int) -> None:
         with _explained(self.path):
             self._execute("INSERT OR REPLACE INTO positions VALUES (?, ?, ?)", (reader, topic, position))

@@ -1,0 +1,67 @@
+"""What the API sees of an embedded node: the stages themselves."""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+from stream.burn.stage import Burn
+from stream.meter.counters import Counters
+from stream.schema import alerts as alerts_schema
+from stream.schema import calibrations as calibrations_schema
+from stream.schema import incidents as incidents_schema
+from stream.schema import topics
+from stream.schema.alerts import Alert
+from stream.schema.calibrations import Calibration
+from stream.schema.incidents import Incident
+from stream.shell.embedded.node import Node
+
+Append = Callable[[str, bytes, bytes], Awaitable[None]]
+_ALL = 1_000_000
+
+
+class EmbeddedReplica:
+    """A `stream.serve.replica.Replica`. `append` returns when the record is durable."""
+
+    def __init__(self, node: Node, append: Append) -> None:
+        self._node = node
+        self._append = append
+        self._incidents: dict[str, Incident] = {}
+        self._calibrations: dict[bytes, Calibration] = {}
+        for topic in (topics.INCIDENTS, topics.CALIBRATIONS):
+            for _, _, value in node.database.read(topic, 0, _ALL):
+                self.saw(topic, value)
+
+    def saw(self, topic: str, value: bytes) -> None:
+        """A record that is now durable."""
+        if topic == topics.INCIDENTS:
+            incident = incidents_schema.decode(value)
+            self._incidents[incident.id] = incident
+        elif topic == topics.CALIBRATIONS:
+            calibration = calibrations_schema.decode(value)
+            self._calibrations[calibrations_schema.key(calibration)] = calibration
+
+    @property
+    def now_s(self) -> int:
+        return self._node.burn.evaluated_s
+
+    def burns(self) -> Sequence[Burn]:
+        return [self._node.burn]
+
+    def alerts(self) -> list[Alert]:
+        return self._node.alerts.active()
+
+    def transitions(self, since_s: int) -> Iterable[Alert]:
+        told = (
+            alerts_schema.decode(value) for _, _, value in self._node.database.read(topics.ALERTS, 0, _ALL)
+        )
+        return [alert for alert in told if alert.time_s >= since_s]
+
+    def incidents(self) -> dict[str, Incident]:
+        return self._incidents
+
+    def counters(self) -> list[Counters]:
+        return [self._node.meter.counters]
+
+    def calibrations(self) -> list[Calibration]:
+        return list(self._calibrations.values())
+
+    async def append(self, topic: str, key: bytes, value: bytes) -> None:
+        await self._append(topic, key, value)
