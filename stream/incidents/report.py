@@ -72,7 +72,7 @@ def _result(cost: Cost) -> Iterator[str]:
 def _between(cost: Cost) -> str:
     if cost.excess_low_nusd is None or cost.excess_high_nusd is None:
         return "; what is normal is not known well enough for an interval"
-    return f", {text.usd_of(cost.excess_low_nusd)} to {text.usd_of(cost.excess_high_nusd)} with 95 %"
+    return f", ± {text.usd_of((cost.excess_high_nusd - cost.excess_low_nusd) // 2)} with 95 %"
 
 
 def _table(title: str, parts: Sequence[Part], whole_nusd: int) -> Iterator[str]:
@@ -85,7 +85,7 @@ def _table(title: str, parts: Sequence[Part], whole_nusd: int) -> Iterator[str]:
     rows = [(_code(part.name), part.excess_nusd) for part in named[:_LINES]]
     rows += [(OTHER, rest_nusd)] if rest_nusd else []
     for name, nusd in [*rows, ("**total**", whole_nusd)]:
-        share = f"{nusd / whole_nusd:.0%}" if whole_nusd > 0 else ""
+        share = f"{round(100 * nusd / whole_nusd)} %" if whole_nusd > 0 else ""
         yield f"| {name} | {text.usd_of(nusd)} | {share} |"
     yield ""
 

@@ -46,7 +46,9 @@ class Views:
         return self._figures
 
     def scopes(self) -> list[str]:
-        return [scope for burn in self.replica.burns() for scope in burn.windows.scope_names]
+        """The names that people watch."""
+        names = (scope for burn in self.replica.burns() for scope in burn.windows.scope_names)
+        return [scope for scope in names if not scope.startswith(f"{BILLING}=")]
 
     def burn_of(self, scope: str) -> Burn | None:
         name = schema.name_bytes(scope, "", DRIVER)

@@ -71,7 +71,7 @@ async def test_from_open_to_report(run: Run, shop: Shop, tmp_path: Path) -> None
         rf"{name}.*It \[red\]runs\[/red\] away.*service=shop/checkout.*1 Jan 14:00 UTC.*open", table
     )
     shown = (await run("show", name)).output
-    assert re.search(r"\$\d+ beyond normal \(estimated\), \$\d+ to \$\d+ with 95 %", shown)
+    assert re.search(r"\$\d+ beyond normal \(estimated\), ± \$\d+\.\d\d with 95 %", shown)
     assert re.search(r"pod_hours\s+│\s+\$\d+", shown)
     contained = await run("contain", name, "--at", "5m")
     assert contained.output == f"{name} was contained at 1 Jan 14:05 UTC.\n"

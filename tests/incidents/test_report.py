@@ -97,7 +97,7 @@ def test_the_whole_section(burn: Burn) -> None:
 - Scopes: `service=shop/checkout`
 - Incident: `20260101-abc123`, opened by ana
 
-**$40 beyond normal** (estimated), $40 to $40 with 95 %.
+**$40 beyond normal** (estimated), ± $0 with 95 %.
 Spent $49 where $9.00 is normal.
 Up to containment $40, after it $0.
 
@@ -105,16 +105,16 @@ Up to containment $40, after it $0.
 
 | | beyond normal | share |
 |---|---:|---:|
-| `pod_hours` | $40 | 100% |
-| `egress_bytes` | $0 | 0% |
-| **total** | $40 | 100% |
+| `pod_hours` | $40 | 100 % |
+| `egress_bytes` | $0 | 0 % |
+| **total** | $40 | 100 % |
 
 ### By owner
 
 | | beyond normal | share |
 |---|---:|---:|
-| `service=shop/checkout` | $40 | 100% |
-| **total** | $40 | 100% |
+| `service=shop/checkout` | $40 | 100 % |
+| **total** | $40 | 100 % |
 
 ### Timeline (UTC)
 
