@@ -249,6 +249,7 @@ async def test_too_many_at_once_are_told_to_come_back(client: aiohttp.ClientSess
     statuses = sorted([(await task)[0] for task in waiting])
     assert statuses == [202] * MAX_AT_ONCE + [503] * 4
     assert len(log.taken) == MAX_AT_ONCE
+    assert (await post(client, ESTIMATE))[0] == 202
 
 
 @pytest.mark.parametrize("token", [None, "wrong"])

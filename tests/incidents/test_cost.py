@@ -134,6 +134,15 @@ def test_a_part_that_stopped_counts_against_the_rest() -> None:
     ]
 
 
+def test_hours_before_a_scope_was_known_are_not_hours_of_nothing() -> None:
+    """Known for three days: normal is the median of those, not of them and four days of zeros."""
+    found = cost_of(burning([*normal(days=3), *RUNAWAY], NOW), incident())
+    assert [(part.name, part.excess_nusd) for part in found.drivers] == [
+        ("pod_hours", 50 * NANO),
+        ("egress_bytes", 0),
+    ]
+
+
 def test_an_old_onset_within_an_hour_counts_the_hour_on_both_sides() -> None:
     """Two days back only whole hours are held. 12:20 moves to 12:00, for spend and baseline alike, so the
     $100 of 12:20 to 13:20 stay $100."""

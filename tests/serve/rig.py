@@ -1,5 +1,6 @@
 """The API over real stages: a shop's day, a runaway, and a client on loopback."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -83,6 +84,7 @@ class Shop:
         return []
 
     async def append(self, topic: str, key: bytes, value: bytes) -> None:
+        await asyncio.sleep(0)  # as with a real log, others get their turn meanwhile
         self.appended.append(Output(topic, key, value))
         incident = incidents_schema.decode(value)
         self.kept[incident.id] = incident
