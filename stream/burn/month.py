@@ -32,13 +32,15 @@ class Month:
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """Columns in dollars; NaN where nothing can be said. `rate` is what remains of the month, an hour."""
+    """Columns in dollars; NaN where nothing can be said. `rate` is what remains of the month, an hour,
+    and `lasting` how much of that is an excess taken to last."""
 
     usd: Floats
     low_usd: Floats
     high_usd: Floats
     day_usd: Floats
     rate_usd_per_hour: Floats
+    lasting_usd_per_hour: Floats
 
 
 def project(
@@ -70,6 +72,7 @@ def project(
         high_usd=usd + margin,
         day_usd=month_to_date_usd + day,
         rate_usd_per_hour=rest / max(remaining_h, 1e-9),
+        lasting_usd_per_hour=np.where(unknown, 0.0, excess),
     )
 
 

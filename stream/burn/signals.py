@@ -10,7 +10,6 @@ import numpy as np
 
 from detectors.contract import NONE, Detector, Scores, View
 
-
 # While a signal is young its figures change by the bucket, and grouping compares those of several scopes:
 # it is told at every evaluation. Ten minutes of that are 60 records.
 FRESH_S: Final = 600

@@ -5,6 +5,7 @@ it, or the partition has been idle for a set time.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final, TypeVar
 
 import numpy as np
@@ -192,6 +193,8 @@ class Burn:
         figures = self._figures(look, index)
         spent_nusd = self.windows.spent_nusd(scope, verdict.onset_s, view.time_s)
         expected = self.baseline.expected_usd(index, verdict.onset_s, view.time_s)
+        burn = self._burn_usd_per_hour(view, index, verdict.window_s if verdict.severity else 0)
+        figures = self._if_it_goes_on(figures, look, index, burn)
         return wire.Signal(
             scope=scope,
             detector=verdict.detector,
@@ -201,9 +204,7 @@ class Burn:
             time_s=view.time_s,
             onset_s=verdict.onset_s,
             window_s=verdict.window_s,
-            burn_usd_per_hour=self._burn_usd_per_hour(
-                view, index, verdict.window_s if verdict.severity else 0
-            ),
+            burn_usd_per_hour=burn,
             baseline_usd_per_hour=figures.baseline_usd_per_hour,
             excess_nusd=spent_nusd - round((expected or 0.0) * 1e9),
             month_to_date_nusd=figures.month_to_date_nusd,
@@ -229,6 +230,28 @@ class Burn:
         spent_nusd = self.windows.spent_nusd(view.scopes[index], view.time_s - window_s, view.time_s)
         return max(five_minutes, spent_nusd / 1e9 * HOUR_S / window_s)
 
+    def _if_it_goes_on(self, figures: Figures, look: Look, index: int, burn_usd_per_hour: float) -> Figures:
+        """The month if the signal's own burn rate lasts. The panels' projection waits until an excess
+        shows in the last hour; a page must say where the last minute leads."""
+        normal, projected = figures.baseline_usd_per_hour, figures.projection_usd
+        if normal is None or projected is None:
+            return figures
+        lasting = float(look.projection.lasting_usd_per_hour[index])
+        more_usd_per_hour = max(0.0, burn_usd_per_hour - normal - max(lasting, 0.0))
+        end_s, now_s = look.month.end_s, look.view.time_s
+        more_usd = more_usd_per_hour * (end_s - now_s) / HOUR_S
+        rate = float(look.projection.rate_usd_per_hour[index]) + more_usd_per_hour
+        spent_usd, budget = figures.month_to_date_nusd / 1e9, figures.budget_usd
+        return replace(
+            figures,
+            projection_usd=projected + more_usd,
+            projection_low_usd=_plus(figures.projection_low_usd, more_usd),
+            projection_high_usd=_plus(figures.projection_high_usd, more_usd),
+            budget_exhaustion_s=None
+            if budget is None
+            else exhaustion_s(now_s, budget, spent_usd, rate, end_s),
+        )
+
     def top(self, scope: str, time_s: int, role: int, count: int = TOP) -> tuple[wire.Share, ...]:
         """The parts of a scope that spent most beyond their normal in the last 60 minutes.
 
@@ -241,7 +264,8 @@ class Burn:
             past = self.windows.component_hours(scope, name, role, same_hours)
             normal = int(np.median(past[past != 0])) if np.any(past) else 0
             shares.append(wire.Share(name=name, cost_nusd=cost_nusd, excess_nusd=cost_nusd - normal))
-        return tuple(sorted(shares, key=lambda share: (-share.excess_nusd, share.name))[:count])
+        risen = [share for share in shares if share.excess_nusd > 0]
+        return tuple(sorted(risen or shares, key=lambda share: (-share.excess_nusd, share.name))[:count])
 
     def expected_usd(self, scope: str, start_s: int, end_s: int) -> float | None:
         """What the baseline expects of a scope over [start, end); None if it has none."""
@@ -292,6 +316,10 @@ def _column(columns: Mapping[K, Floats], index: int) -> dict[K, float]:
         for key, column in columns.items()
         if index < len(column) and not np.isnan(column[index])
     }
+
+
+def _plus(value: float | None, more: float) -> float | None:
+    return None if value is None else value + more
 
 
 def _known(value: float) -> float | None:

@@ -47,7 +47,8 @@ class Screen:
         rate = burn.windows.spent_nusd("total", now_s - 60, now_s) / 1e9 * 60
         self._burn.append(rate)
         normal = total.baseline_usd_per_hour or 0.0
-        return f"{text.clock(now_s)}  total {text.usd(rate)}/h, normally {text.usd(normal)}/h {text.ratio(rate, normal)}"
+        times = text.ratio(rate, normal)
+        return f"{text.clock(now_s)}  total {text.usd(rate)}/h, normally {text.usd(normal)}/h {times}"
 
     def __rich__(self) -> RenderableType:
         parts: list[RenderableType] = [self._headline(), self._table()]

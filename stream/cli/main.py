@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stream.cli import config, demo, replay, run, topics
+from stream.cli import config, demo, incident, replay, run, topics
 from stream.errors import UserError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command("run")(run.run)
 app.command("meter")(run.meter)
 app.command("worker")(run.worker)
 app.command("serve")(run.serve)
+app.add_typer(incident.app, name="incident")
 app.add_typer(config.app, name="config")
 app.add_typer(topics.app, name="topics")
 
