@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.incidents.estate import CART, CHECKOUT, HOUR, MINUTE, T0, burning, cost_of, incident, spend
+from tests.incidents.estate import CART, CHECKOUT, HOUR, MINUTE, T0, burning, cost_of, incident, normal, spend
 
 _SERVICES = (CHECKOUT, CART, {"namespace": "shop", "service": "lost"})
 _DRIVERS = ("pod_hours", "egress_bytes", "log_bytes")
@@ -26,6 +26,7 @@ _estimates = st.lists(
 @settings(max_examples=40, deadline=None)
 @given(
     estimates=_estimates,
+    days=st.sampled_from([0, 2, 8]),
     scopes=st.lists(
         st.sampled_from(
             ["total", "team=payments", "unmapped", "service=shop/checkout", "service=shop/lost", "account=a1"]
@@ -38,9 +39,14 @@ _estimates = st.lists(
     contained=st.floats(0, 1),
 )
 def test_every_split_adds_up_to_the_total(
-    estimates: list[dict[str, object]], scopes: list[str], since_s: int, length_s: int, contained: float
+    estimates: list[dict[str, object]],
+    days: int,
+    scopes: list[str],
+    since_s: int,
+    length_s: int,
+    contained: float,
 ) -> None:
-    burn = burning(estimates, T0)
+    burn = burning([*normal(days=days), *estimates], T0)
     until_s = min(since_s + length_s, T0 + 10 * MINUTE)
     contained_s = since_s + round(contained * max(until_s - since_s, 0))
     found = cost_of(burn, incident(*scopes, since_s=since_s, until_s=until_s, contained_s=contained_s))

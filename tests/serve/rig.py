@@ -84,7 +84,7 @@ class Shop:
         return []
 
     async def append(self, topic: str, key: bytes, value: bytes) -> None:
-        await asyncio.sleep(0)  # as with a real log, others get their turn meanwhile
+        await asyncio.sleep(0.02)  # as with a real log, others get their turn meanwhile
         self.appended.append(Output(topic, key, value))
         incident = incidents_schema.decode(value)
         self.kept[incident.id] = incident
