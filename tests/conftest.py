@@ -5,9 +5,15 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import ExitStack
 
 import pytest
+from hypothesis import settings
 
 from tests.services import AlertmanagerServer, KafkaServer, PrometheusServer, Service
 from tests.services.topics import TopicFactory, open_topics
+
+# No deadline: a busy machine is no bug. More: `make test ARGS="tests/burn --hypothesis-profile=deep"`.
+settings.register_profile("quick", deadline=None, max_examples=50, print_blob=True)
+settings.register_profile("deep", settings.get_profile("quick"), max_examples=2000)
+settings.load_profile("quick")
 
 
 def _fail_a_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

@@ -1,7 +1,7 @@
 """Bytes to estimates. The fast path reads a whole message at once; only when that fails is it taken
 apart, so that one bad estimate spoils neither its neighbours nor the stream."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
@@ -13,6 +13,7 @@ from stream.schema.dead_letters import Reason
 from stream.schema.usage import MISSING, NO_LABELS, Estimate, Message
 
 _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_Exact = usage.ExactEstimate | usage.RawSingle | Estimate | Message
 _decode_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -40,17 +41,15 @@ class Decoded:
 
 def decode(value: bytes, max_bytes: int) -> Decoded:
     """Read one message. Never raises for bad data: what can't be read is in `faults`."""
-    if value[:1].isspace():
-        value = value.lstrip()
     if len(value) > max_bytes:
         return Decoded(faults=[Fault(Reason.TOO_LARGE, f"{len(value)} bytes, at most {max_bytes}", value)])
     try:
-        if value[:1] == b"[":
+        if _is_array(value):
             return Decoded(estimates=usage.decode_array(value))
         message = usage.decode_message(value)
     except _UNREADABLE:
         return _take_apart(value)
-    if message.estimates is None:
+    if message.estimates is msgspec.UNSET:
         if not message.driver or message.start == -1 or message.end == -1:
             return _take_apart(value)
         return Decoded(sequence=_sequence(message), estimates=[message])
@@ -64,7 +63,7 @@ def decode(value: bytes, max_bytes: int) -> Decoded:
 
 def exact_costs(value: bytes) -> list[Decimal | None]:
     """The costs of a message's readable estimates as they were written, in the order of `decode`."""
-    return [exact.cost_usd for exact, _ in _elements(value) if not isinstance(exact, Fault)]
+    return [_decimal(exact.cost_usd) for exact, _ in _elements(value) if not isinstance(exact, Fault)]
 
 
 def original(value: bytes, index: int) -> bytes:
@@ -84,7 +83,7 @@ def _take_apart(value: bytes) -> Decoded:
         if _is_envelope(value):
             envelope = usage.decode_raw_envelope(value)
             decoded.sequence, decoded.labels = _sequence(envelope), bytes(envelope.labels)
-        elif value[:1] != b"[":
+        elif not _is_array(value):
             decoded.sequence = _sequence(usage.decode_raw_single(value))
     except _UNREADABLE as error:
         return Decoded(faults=[_fault(error, value)])
@@ -98,15 +97,15 @@ def _take_apart(value: bytes) -> Decoded:
     return decoded
 
 
-def _elements(value: bytes) -> Iterator[tuple[usage.ExactEstimate | usage.RawSingle | Fault, bytes]]:
+def _elements(value: bytes) -> Iterator[tuple[_Exact | Fault, bytes]]:
     """Each estimate of a message, exactly, or the fault in it, beside its own bytes."""
     try:
-        if value[:1] == b"[":
+        if _is_array(value):
             raws = usage.decode_raw_array(value)
         elif _is_envelope(value):
             raws = usage.decode_raw_envelope(value).estimates
         else:
-            yield usage.decode_raw_single(value), value
+            yield _either(usage.decode_raw_single, usage.decode_message, value), value
             return
     except _UNREADABLE as error:
         yield _fault(error, value), value
@@ -114,16 +113,34 @@ def _elements(value: bytes) -> Iterator[tuple[usage.ExactEstimate | usage.RawSin
     for raw in raws:
         piece = bytes(raw)
         try:
-            yield usage.decode_exact(piece), piece
+            yield _either(usage.decode_exact, usage.decode_estimate, piece), piece
         except _UNREADABLE as error:
             yield _fault(error, piece), piece
 
 
+def _either(exact: Callable[[bytes], _Exact], rounded: Callable[[bytes], _Exact], piece: bytes) -> _Exact:
+    """What the fast path reads must be found again: a double takes exponents that no decimal has."""
+    try:
+        return exact(piece)
+    except msgspec.ValidationError as error:
+        if "decimal" not in str(error):
+            raise
+    return rounded(piece)
+
+
+def _decimal(cost_usd: Decimal | float | None) -> Decimal | None:
+    return None if cost_usd is None else Decimal(cost_usd)
+
+
+def _is_array(value: bytes) -> bool:
+    return value[:1] == b"[" or (value[:1].isspace() and value.lstrip()[:1] == b"[")
+
+
 def _is_envelope(value: bytes) -> bool:
-    return value[:1] != b"[" and "estimates" in _decode_object(value)
+    return not _is_array(value) and "estimates" in _decode_object(value)
 
 
-def _as_estimate(exact: usage.ExactEstimate | usage.RawSingle) -> Estimate:
+def _as_estimate(exact: _Exact) -> Estimate:
     return Estimate(
         start=exact.start,
         end=exact.end,

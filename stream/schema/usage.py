@@ -10,7 +10,7 @@ price for `quantity`. Unknown fields are errors, so that a misspelt one is notic
 """
 
 from decimal import Decimal
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -18,6 +18,8 @@ import msgspec
 # is absent holds this value, which no JSON number short of the largest double can take.
 MISSING: Final = -1.7976931348623157e308
 NO_LABELS: Final = msgspec.Raw(b"{}")
+# What the meter remembers of a source is MessagePack, which holds no wider integers.
+Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class Estimate(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -36,10 +38,10 @@ class Message(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """An envelope (`estimates` given) or a single estimate (`start`, `end`, `driver` given)."""
 
     source: str = ""
-    epoch: int = 0
-    seq: int = -1
+    epoch: Int64 = 0
+    seq: Int64 = -1
     labels: msgspec.Raw = NO_LABELS
-    estimates: list[Estimate] | None = None
+    estimates: list[Estimate] | msgspec.UnsetType = msgspec.UNSET
     start: int = -1
     end: int = -1
     driver: str = ""
@@ -64,8 +66,8 @@ class RawEnvelope(msgspec.Struct, forbid_unknown_fields=True):
     """An envelope whose estimates are left unread, so that one bad estimate spoils only itself."""
 
     source: str = ""
-    epoch: int = 0
-    seq: int = -1
+    epoch: Int64 = 0
+    seq: Int64 = -1
     labels: msgspec.Raw = NO_LABELS
     estimates: list[msgspec.Raw] = []
 
@@ -81,12 +83,13 @@ class RawSingle(msgspec.Struct, forbid_unknown_fields=True):
     sku: str | None = None
     labels: msgspec.Raw = NO_LABELS
     source: str = ""
-    epoch: int = 0
-    seq: int = -1
+    epoch: Int64 = 0
+    seq: Int64 = -1
 
 
 # Lax: numbers may come as strings, which is how exact decimals travel in JSON.
 decode_message: Final = msgspec.json.Decoder(Message, strict=False).decode
+decode_estimate: Final = msgspec.json.Decoder(Estimate, strict=False).decode
 decode_array: Final = msgspec.json.Decoder(list[Estimate], strict=False).decode
 decode_raw_array: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 decode_raw_envelope: Final = msgspec.json.Decoder(RawEnvelope, strict=False).decode
