@@ -63,9 +63,7 @@ class Rig:
         first = self._offset
         self._offset += len(values)
         offsets = range(first, self._offset)
-        self.meter.take(
-            Batch(topics.USAGE, 0, list(values), offsets, [at_ms] * len(values), self._offset)
-        )
+        self.meter.take(Batch(topics.USAGE, 0, list(values), offsets, [at_ms] * len(values), self._offset))
 
     def commit(self, now_ms: int = NOW) -> Commit:
         commit = self.meter.commit(now_ms)

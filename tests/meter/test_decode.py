@@ -290,7 +290,9 @@ def mutated(draw: st.DrawFn) -> bytes:
     for _ in range(draw(st.integers(1, 4))):
         first = draw(st.integers(0, len(value)))
         last = draw(st.integers(first, min(len(value), first + 30)))
-        piece = draw(st.one_of(st.sampled_from(TOKENS), st.binary(max_size=3), st.just(value[first:last] * 2)))
+        piece = draw(
+            st.one_of(st.sampled_from(TOKENS), st.binary(max_size=3), st.just(value[first:last] * 2))
+        )
         value = value[:first] + piece + value[last:]
     return value
 
