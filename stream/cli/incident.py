@@ -11,7 +11,7 @@ import msgspec
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from stream.alerts import text
 from stream.cli.api import Api, Url, connect
@@ -67,7 +67,8 @@ def list_(config: ConfigFile = None, url: Url = None, as_json: Json = False) -> 
     if not found:
         print("No incident has been opened.")
         return
-    table = Table("ID", "title", "scopes", "since", "contained", "until")
+    # The ID is what other commands want: it is never cut.
+    table = Table(Column("ID", no_wrap=True, min_width=15), "title", "scopes", "since", "contained", "until")
     for each in found:
         table.add_row(
             each["id"],

@@ -55,7 +55,9 @@ def split(windows: Windows, scope: str, role: int, start_s: int, end_s: int) -> 
     number = windows.scopes.ids.get(schema.name_bytes(scope, "", DRIVER))
     if number is None:
         return []
-    start_s, end_s = widened(windows.components, start_s, end_s)
+    start_s, edge_s = widened(windows.components, start_s, end_s)
+    # The bucket that is still open holds nothing beyond the head, so nothing is normal there.
+    end_s = min(edge_s, max(end_s, windows.head_s))
     spent = windows.components_nusd(scope, start_s, end_s, role)
     before = windows.components_nusd(scope, start_s - DAYS * 24 * HOUR_S, start_s, role)
     first_hour = int(windows.scopes.first_hour[number])

@@ -38,8 +38,8 @@ async def run(shop: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> As
         config = tmp_path / "burnline.yaml"
         config.write_text(f"serve: {{port: {port}, token: right}}\n")
 
-        async def call(*words: str) -> Result:
-            environment = {"BURNLINE_CONFIG": str(config), "COLUMNS": "200"}
+        async def call(*words: str, columns: int = 200) -> Result:
+            environment = {"BURNLINE_CONFIG": str(config), "COLUMNS": str(columns)}
             return await asyncio.to_thread(
                 lambda: CliRunner().invoke(command.app, list(words), env=environment)
             )
@@ -66,6 +66,8 @@ async def test_from_open_to_report(run: Run, shop: Shop, tmp_path: Path) -> None
     assert (await run("list")).output == "No incident has been opened.\n"
     name = await opened(run)
     assert shop.kept[name].since_s == NOW_S
+    narrow = await run("list", columns=60)
+    assert name in narrow.output
     table = (await run("list")).output
     assert re.search(
         rf"{name}.*It \[red\]runs\[/red\] away.*service=shop/checkout.*1 Jan 14:00 UTC.*open", table
