@@ -129,11 +129,13 @@ class Intake:
         for index, reason in reasons.items():
             self._reject_estimate(batch, estimates, message, index, reason, shared[index])
         end = np.maximum(end, start + 1)  # a charge at one instant lands in the bucket of that instant
-        late = end <= self.watermark_ms - self._limits.late_after_s * 1000
         good = ~bad
+        newest = np.where(good & (repeated == 0), np.minimum(end, arrived), -1)
+        reached = np.maximum.accumulate(np.concatenate(([self.watermark_ms], newest)))
+        # Behind the messages before its own, so that it matters not how they came in batches.
+        late = end <= reached[np.searchsorted(message, message)] - self._limits.late_after_s * 1000
+        self.watermark_ms = int(reached[-1])
         if good.any():
-            newest = int(np.minimum(end, arrived)[good & (repeated == 0)].max(initial=-1))
-            self.watermark_ms = max(self.watermark_ms, newest)
             pack = Pack(
                 series,
                 start,

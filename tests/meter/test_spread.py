@@ -1,5 +1,7 @@
 """Money is spread over the time in which it was spent; the parts add up to the whole exactly."""
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -70,7 +72,7 @@ def test_the_parts_are_the_whole(start: int, length: int, cost: int, mark: int, 
     # The buckets cover the span once, without a gap.
     width_ms = parts.width * 1000
     edges = sorted(zip((parts.bucket * width_ms).tolist(), width_ms.tolist(), strict=True))
-    for (left, width), (right, _) in zip(edges, edges[1:], strict=False):
+    for (left, width), (right, _) in pairwise(edges):
         assert left + width == right
     assert edges[0][0] <= start < edges[0][0] + edges[0][1]
     assert edges[-1][0] < end <= edges[-1][0] + edges[-1][1]
