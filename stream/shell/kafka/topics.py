@@ -37,6 +37,8 @@ def settings(kafka: Kafka, topic: Topic) -> dict[str, str]:
     chosen = {
         "cleanup.policy": "compact" if topic.compacted else "delete",
         "max.message.bytes": str(MESSAGE_LIMIT_BYTES),
+        # A record's time is when the log took it: a producer's clock may be wrong, and retention counts it.
+        "message.timestamp.type": "LogAppendTime",
         # One broker may be away; with a single copy there is nothing to wait for.
         "min.insync.replicas": str(max(1, kafka.replication - 1)),
     }
@@ -122,7 +124,7 @@ async def _verify(kafka: Kafka, admin: Any) -> None:
 
 
 async def _verify_settings(kafka: Kafka, admin: Any) -> None:
-    asked = dict.fromkeys(("cleanup.policy", "max.message.bytes"), "")
+    asked = dict.fromkeys(("cleanup.policy", "max.message.bytes", "message.timestamp.type"), "")
     resources = [
         ConfigResource(ConfigResourceType.TOPIC, full_name(kafka, topic.name), asked) for topic in TOPICS
     ]
