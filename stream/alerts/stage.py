@@ -50,6 +50,11 @@ class Alerts:
         self._letters: list[DeadLetter] = []
         self._positions: dict[tuple[str, int], int] = {}
 
+    @property
+    def now_s(self) -> int:
+        """Event time that every spend partition has reached; 0 before the first signals."""
+        return self._clock.now_s
+
     def active(self) -> list[Alert]:
         """Every alert that is pending, firing or escalated, as it stands now, in order of scope.
 

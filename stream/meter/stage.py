@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 HEARTBEAT_MS: Final = 1000
 _ROLES: Final = 3  # which list of names a group adds to: without a price, with one, or only a remark
 _NOTE: Final = 2
-_COUNTERS: Final = b"counters"
+COUNTERS: Final = b"counters"  # key of the row that holds them, JSON
 _PLACE: Final = b"place"
 
 
@@ -74,7 +74,7 @@ class Meter:
                 continue
             if row.key.startswith(PREFIX):
                 self._sequences.restore(row)
-            elif row.key == _COUNTERS:
+            elif row.key == COUNTERS:
                 self._intake.counters = msgspec.json.decode(row.value, type=Counters)
             elif row.key == _PLACE:
                 kept = tuple[int, int, list[int]]
@@ -104,7 +104,7 @@ class Meter:
             commit.positions = {(topics.USAGE, self.partition): self._position}
             commit.state = [
                 *self._sequences.changes(),
-                StateRow(_COUNTERS, msgspec.json.encode(self.counters)),
+                StateRow(COUNTERS, msgspec.json.encode(self.counters)),
                 StateRow(_PLACE, msgspec.json.encode((self.watermark_ms, self._position, self._rest_ausd))),
             ]
         self._previous = self._position

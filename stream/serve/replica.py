@@ -17,6 +17,10 @@ class Replica(Protocol):
     def now_s(self) -> int:
         """Event time, UTC epoch seconds: everything up to then is in. -1 before anything is."""
 
+    @property
+    def problem(self) -> str | None:
+        """Why all this may be out of date, in one sentence; None while it keeps up."""
+
     def burns(self) -> Sequence[Burn]:
         """One of each spend partition that is followed here."""
 

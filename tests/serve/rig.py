@@ -37,6 +37,7 @@ class Shop:
     kept: dict[str, Incident] = field(default_factory=dict)
     told: list[Alert] = field(default_factory=list)
     appended: list[Output] = field(default_factory=list)
+    problem: str | None = None
 
     def __post_init__(self) -> None:
         self.meter = Meter(0, CONFIG, SPEND_PARTITIONS, price.load(None))

@@ -20,6 +20,8 @@ _ALL = 1_000_000
 class EmbeddedReplica:
     """A `stream.serve.replica.Replica`. `append` returns when the record is durable."""
 
+    problem = None  # the stages themselves are never behind themselves
+
     def __init__(self, node: Node, append: Append) -> None:
         self._node = node
         self._append = append

@@ -26,10 +26,12 @@ _log = logging.getLogger(__name__)
 class Hooks:
     """What else wants to know, metrics for one. Everything is called in the thread of the event loop.
 
-    `on_commit` is called after every commit that was not empty, with the seconds it took; `on_disown`
-    when a stage leaves this process; `stages` gives, by kind, the stages that are here now.
+    `on_build` is called with every commit that is not empty before it is written, while the stage stands
+    just where the commit says; `on_commit` when it has become durable, with the seconds that took;
+    `on_disown` when a stage leaves this process; `stages` gives, by kind, the stages that are here now.
     """
 
+    on_build: list[Callable[[Stage, Commit], None]] = field(default_factory=list)
     on_commit: list[Callable[[Stage, Commit, float], None]] = field(default_factory=list)
     on_disown: list[Callable[[Stage], None]] = field(default_factory=list)
     stages: dict[str, Callable[[], dict[int, Stage]]] = field(default_factory=dict)
@@ -95,6 +97,8 @@ class OwnedPartition:
             commit = self.stage.commit(now_ms())
             if commit.empty:
                 return
+            for note in self._hooks.on_build:
+                note(self.stage, commit)
             started_s = time.perf_counter()
             await self._writer.commit(commit)
             for call in self._hooks.on_commit:

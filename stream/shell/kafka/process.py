@@ -3,12 +3,14 @@
 from typing import Any
 
 from mode import Service
+from prometheus_client import CollectorRegistry
 
 from stream.alerts.stage import Alerts
 from stream.burn.stage import Burn
 from stream.config import Config
 from stream.meter import price
 from stream.meter.stage import Meter
+from stream.metrics import Metrics
 from stream.notify.delivery import Outcomes, destinations
 from stream.schema import topics
 from stream.schema.alerts import Alert
@@ -16,6 +18,7 @@ from stream.shell.kafka import runner
 from stream.shell.kafka.agents import StageAgents, build_app
 from stream.shell.kafka.meter import MeterService
 from stream.shell.kafka.notify import NotifyService
+from stream.shell.kafka.observe import LagService, Observer, exposed
 from stream.shell.kafka.partition import Hooks, Kind
 from stream.shell.kafka.service import StageService
 
@@ -72,11 +75,32 @@ def build_worker(config: Config, hooks: Hooks, outcomes: Outcomes) -> Any:
     return app
 
 
-def run_meter(config: Config, hooks: Hooks | None = None) -> None:
+def run_meter(config: Config) -> None:
     """Run meters on the partitions of `usage` that this process gets. See `runner.run` for how it ends."""
-    runner.run(config, lambda: build_meter(config, hooks or Hooks()))
+    metrics = Metrics(CollectorRegistry())
+
+    def build() -> Service:
+        hooks = Hooks()
+        observer = Observer(metrics, hooks)
+        meter = build_meter(config, hooks)
+        meter.add_dependency(LagService(config.kafka, observer))
+        return meter
+
+    with exposed(metrics, config.metrics):
+        runner.run(config, build)
 
 
-def run_worker(config: Config, hooks: Hooks | None = None, outcomes: Outcomes | None = None) -> None:
+def run_worker(config: Config) -> None:
     """Run burn, alerts and notify. See `runner.run` for how it ends."""
-    runner.run(config, lambda: build_worker(config, hooks or Hooks(), outcomes or Untold()))
+    names = [destination.name for destination in config.notify.destinations]
+    metrics = Metrics(CollectorRegistry(), destinations=names)
+
+    def build() -> Any:
+        hooks = Hooks()
+        observer = Observer(metrics, hooks)
+        worker = build_worker(config, hooks, metrics)
+        worker.service(LagService(config.kafka, observer))
+        return worker
+
+    with exposed(metrics, config.metrics):
+        runner.run(config, build)

@@ -1,0 +1,113 @@
+"""What the API sees of a pipeline on Kafka: copies of the stages, kept from what the topics say."""
+
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from stream.alerts.stage import Alerts
+from stream.burn.stage import Burn
+from stream.config import Config
+from stream.meter.counters import Counters
+from stream.meter.stage import COUNTERS
+from stream.schema import alerts as alerts_schema
+from stream.schema import calibrations as calibrations_schema
+from stream.schema import incidents as incidents_schema
+from stream.schema import topics
+from stream.schema.alerts import Alert
+from stream.schema.calibrations import Calibration
+from stream.schema.incidents import Incident
+from stream.stage import StateRow
+
+# Of about 3 kB each: 60 MB. A report asks for those of its incident, which is one of the last 35 days.
+MAX_TRANSITIONS: Final = 20_000
+
+FOLLOWED: Final = (
+    topics.ALERTS,
+    topics.ALERT_STATE,
+    topics.INCIDENTS,
+    topics.CALIBRATIONS,
+    topics.METER_STATE,
+)
+"""The topics whose records `saw` takes, each from its beginning."""
+
+_log = logging.getLogger(__name__)
+
+Append = Callable[[str, bytes, bytes], Awaitable[None]]
+
+
+class KafkaReplica:
+    """A `stream.serve.replica.Replica`. Whoever follows the topics calls `saw` and feeds `stages`."""
+
+    def __init__(self, config: Config, append: Append) -> None:
+        self.problem: str | None = None
+        self.stages: dict[int, Burn] = {}
+        self._config = config
+        self._append = append
+        self._alert_rows: dict[bytes, bytes] = {}
+        self._active: list[Alert] | None = []
+        self._transitions: deque[Alert] = deque(maxlen=MAX_TRANSITIONS)
+        self._incidents: dict[str, Incident] = {}
+        self._calibrations: dict[bytes, Calibration] = {}
+        self._counters: dict[int, Counters] = {}
+
+    def saw(self, topic: str, record: Any) -> None:
+        """Take one record of a followed topic. One that can't be read is logged and passed over."""
+        try:
+            self._take(topic, record)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError) as error:
+            _log.error("%s offset %d is passed over: %s", record.topic, record.offset, error)
+
+    def _take(self, topic: str, record: Any) -> None:
+        key, value = record.key, record.value
+        match topic:
+            case topics.ALERTS:
+                self._transitions.append(alerts_schema.decode(value))
+            case topics.ALERT_STATE:
+                self._active = None
+                if value is None:
+                    self._alert_rows.pop(key, None)
+                else:
+                    self._alert_rows[key] = value
+            case topics.INCIDENTS:
+                incident = incidents_schema.decode(value)
+                self._incidents[incident.id] = incident
+            case topics.CALIBRATIONS:
+                if value is None:
+                    self._calibrations.pop(key, None)
+                else:
+                    self._calibrations[key] = calibrations_schema.decode(value)
+            case topics.METER_STATE if key == COUNTERS:
+                self._counters[record.partition] = msgspec.json.decode(value, type=Counters)
+
+    @property
+    def now_s(self) -> int:
+        """A partition in which nothing has ever been spent judges no bucket and holds nobody up."""
+        return min((burn.evaluated_s for burn in self.stages.values() if burn.evaluated_s >= 0), default=-1)
+
+    def burns(self) -> Sequence[Burn]:
+        return list(self.stages.values())
+
+    def alerts(self) -> list[Alert]:
+        if self._active is None:
+            stage = Alerts(self._config)
+            stage.restore(StateRow(key, value) for key, value in self._alert_rows.items())
+            self._active = stage.active()
+        return self._active
+
+    def transitions(self, since_s: int) -> Iterable[Alert]:
+        return [alert for alert in self._transitions if alert.time_s >= since_s]
+
+    def incidents(self) -> Mapping[str, Incident]:
+        return self._incidents
+
+    def counters(self) -> list[Counters]:
+        return [self._counters[partition] for partition in sorted(self._counters)]
+
+    def calibrations(self) -> list[Calibration]:
+        return list(self._calibrations.values())
+
+    async def append(self, topic: str, key: bytes, value: bytes) -> None:
+        await self._append(topic, key, value)
