@@ -2,6 +2,8 @@
 
 Environment variables override single values: BURNLINE_KAFKA__BOOTSTRAP sets kafka.bootstrap (two
 underscores go one level down; values are read as YAML).
+
+The string below a key is its meaning; docs/configuration.md is made of them (stream/config_reference.py).
 """
 
 import difflib
@@ -18,18 +20,18 @@ from stream.errors import UserError
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class ScopeRule(Section):
-    """One kind of scope: a scope exists for each distinct value of `labels`, e.g. `service=shop/checkout`.
-
-    `children` names the scope kind whose members are shown as the parts of this one.
-    """
+    """One kind of scope: a scope exists for each distinct value of `labels`, e.g. `service=shop/checkout`."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    """what scopes of this kind are called: `service` makes `service=shop/checkout`"""
     labels: tuple[str, ...]
+    """the labels that make one; without the last of them an estimate is in no scope of this kind"""
     children: str | None = None
+    """the kind whose members are shown as the parts of this one"""
 
 
 DEFAULT_SCOPES = (
@@ -46,74 +48,113 @@ class OwnerRule(Section):
     label; labels that an estimate carries itself are kept. `set` values may use `{label}`."""
 
     match: dict[str, str]
+    """label and shell pattern; all must fit, and a missing label is empty"""
     set: dict[str, str]
+    """label and value to add; `{label}` in a value is replaced by that label's value"""
 
 
 class Budget(Section):
+    """What one scope may spend in a month."""
+
     scope: str
+    """the scope by its name, such as `total` or `team=payments`"""
     monthly_usd: Annotated[Decimal, Field(gt=0)]
+    """what it may spend in a calendar month (UTC)"""
 
 
 class Prices(Section):
-    """`book` is a CSV in the format of docs/configuration.md; without it, the built-in list prices."""
+    """Prices of estimates that carry no cost. The format of a book is described in docs/prices.md."""
 
     book: Path | None = None
+    """a CSV that replaces the built-in list prices"""
 
 
 class Meter(Section):
     """Limits of what the meter takes. Each is a sanity bound: beyond it lies a unit mistake or an attack."""
 
     future_s: int = 300
+    """an estimate that starts or ends further ahead of its arrival is rejected"""
     max_span_s: int = 35 * 86400  # the longest window; a month's billing line (31 d) fits
+    """an estimate that lasts longer is rejected"""
     max_estimate_usd: Annotated[int, Field(gt=0, le=100_000_000)] = 10_000_000  # int64 nano holds 9.2e9 USD
+    """an estimate that costs more, or gives back more, is rejected"""
     max_message_bytes: int = 8 * 1024 * 1024
+    """a longer message is rejected, and a longer HTTP body refused"""
     late_after_s: int = 60
+    """an estimate that ends this far before the newest one counts as late; its money counts all the same"""
     max_label_sets: int = 200_000
+    """distinct label sets remembered; when there are as many, they are worked out anew"""
 
 
 class Burn(Section):
+    """Windows and detectors."""
+
     evaluate_every_s: Annotated[int, Field(ge=10, le=300, multiple_of=10)] = 10
+    """how often the detectors look"""
     idle_after_s: int = 60
+    """how long time waits for a usage partition that stands still or is not heard"""
     max_scopes: int = 10_000
+    """scopes watched, shared evenly among the spend partitions; what is over it adds up in `other`"""
     refresh_every_s: int = 60
+    """how often the figures of a signal older than 10 minutes are told anew"""
 
 
 class Alerting(Section):
-    """How signals become alerts. Seconds are event time.
-
-    `explains` is the share of a wider scope's excess that a narrower one must make up to be the cause.
-    """
+    """How signals become alerts. Seconds are event time."""
 
     page_for_s: int = 20
+    """how long the level of a page must be held before it fires"""
     ticket_for_s: int = 300
+    """how long the level of a ticket must be held before it fires"""
     hold_s: int = 600
+    """how long all must be clear before an alert is resolved"""
     explains: Annotated[float, Field(gt=0, le=1)] = 0.6
+    """share of a wider scope's excess that a narrower one must make up to be its cause"""
     group_wait_s: int = 20
+    """least age at which a scope that has parts may fire, so that the part at fault is found first"""
     runbook_url: str = "https://example.com/burnline/runbooks/{detector}"
+    """link on a page; `{detector}` and `{scope}` are filled in"""
     console_url: str = "http://127.0.0.1:9107"
+    """where people reach the console; the link on a page begins with it"""
 
 
 class Alertmanager(Section):
+    """A Prometheus Alertmanager."""
+
     kind: Literal["alertmanager"] = "alertmanager"
+    """Alertmanager, API v2"""
     name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")] = "alertmanager"
+    """what metrics and logs call it; also the name of its read position, so keep it"""
     url: str
+    """its base URL; of a cluster name every peer as a destination of its own"""
     token: SecretStr | None = None
+    """bearer token"""
 
 
 class Webhook(Section):
+    """Any HTTP endpoint. stream/notify/webhook.py describes what it gets."""
+
     kind: Literal["webhook"] = "webhook"
+    """a POST of one JSON object a transition"""
     name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")] = "webhook"
+    """what metrics and logs call it; also the name of its read position, so keep it"""
     url: str
+    """where to post"""
     secret: SecretStr | None = None
+    """key of the HMAC-SHA256 in `X-Burnline-Signature`; without it nothing is signed"""
 
 
 class Notify(Section):
     """Where alerts go. Only hosts in `allowed_hosts` are ever contacted."""
 
     destinations: tuple[Annotated[Alertmanager | Webhook, Field(discriminator="kind")], ...] = ()
+    """each gets every alert, in order, at least once"""
     allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "alertmanager")
+    """hosts that may be contacted; a destination elsewhere stops the start"""
     timeout_s: float = 10.0
+    """limit of one attempt"""
     resend_s: Annotated[int, Field(ge=1, le=60)] = 60
+    """how often an Alertmanager is told again what fires; it forgets after four times as long"""
 
     @model_validator(mode="after")
     def _names_differ(self) -> "Notify":
@@ -125,49 +166,89 @@ class Notify(Section):
 
 
 class Http(Section):
+    """One HTTP port."""
+
     host: str = "127.0.0.1"
+    """address to listen on"""
     port: Annotated[int, Field(ge=0, le=65535)]
+    """port to listen on; 0 takes a free one"""
     token: SecretStr | None = None
+    """what a client must show to write; needed where `host` is not loopback"""
 
 
 class Kafka(Section):
+    """How to reach Kafka; `burnline run`, `replay` and `demo` need none."""
+
     bootstrap: str = "127.0.0.1:9092"
+    """brokers, `host:port`, separated by commas"""
     topic_prefix: str = ""
+    """put before the name of every topic"""
     group: str = "burnline"
+    """begins the names of consumer groups and transactional ids"""
     usage_partitions: Annotated[int, Field(ge=1)] = 4
+    """partitions of `usage`; fixed once the topics are made"""
     spend_partitions: Annotated[int, Field(ge=1)] = 4
+    """partitions of `spend`; fixed once the topics are made"""
     replication: Annotated[int, Field(ge=1)] = 1
+    """copies of each partition; 3 for more than a trial"""
     commit_every_s: Annotated[float, Field(gt=0)] = 1.0
+    """time between commits"""
     session_timeout_s: float = 10.0
+    """a process that is silent for longer loses its partitions"""
     transaction_timeout_s: float = 10.0
+    """limit of one commit; a longer one ends the process"""
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """how to talk to the brokers"""
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    """how to log in"""
     sasl_username: str | None = None
+    """user to log in as"""
     sasl_password: SecretStr | None = None
+    """password to log in with"""
     ca_file: Path | None = None
+    """PEM file of the authority that signed the brokers' certificates; else the system's"""
 
 
 class Embedded(Section):
+    """The SQLite file of `burnline run`."""
+
     database: Path = Path("burnline.db")
+    """the SQLite file"""
     commit_every_s: Annotated[float, Field(gt=0)] = 1.0
+    """longest time between commits; a sender waits for one"""
 
 
 class Config(Section):
     scopes: tuple[ScopeRule, ...] = DEFAULT_SCOPES
+    """kinds of scopes that are watched; one must be `total`"""
     owner_label: str = "team"
+    """the label that says whose an estimate is; without it the money also counts in `unmapped`"""
     owners: tuple[OwnerRule, ...] = ()
+    """rules that add labels"""
     budgets: tuple[Budget, ...] = ()
+    """what scopes may spend"""
     prices: Prices = Prices()
+    """prices of estimates that carry no cost"""
     meter: Meter = Meter()
+    """what the meter takes"""
     burn: Burn = Burn()
+    """windows and detectors"""
     detectors: dict[str, dict[str, Any]] = {}
+    """settings by detector, see [detectors](detectors.md)"""
     alerts: Alerting = Alerting()
+    """from signals to alerts"""
     notify: Notify = Notify()
+    """where alerts go"""
     ingest: Http = Http(port=9106)
+    """the HTTP port that takes estimates, deploys and records of reconciliation in"""
     serve: Http = Http(port=9107)
+    """the HTTP port of API and console"""
     metrics: Http = Http(port=9108)
+    """the HTTP port that Prometheus scrapes; it has no login, and `token` is not used"""
     kafka: Kafka = Kafka()
+    """how to reach Kafka; `burnline run` needs none"""
     embedded: Embedded = Embedded()
+    """the SQLite file of `burnline run`"""
 
     @model_validator(mode="after")
     def _scopes_are_known(self) -> "Config":
