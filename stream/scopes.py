@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from stream.config import ScopeRule
+from stream.schema.spend import CALIBRATION
 
 TOTAL: Final = "total"
 UNMAPPED: Final = "unmapped"
@@ -20,6 +21,11 @@ def scope_name(kind: str, values: Iterable[str]) -> str:
     if len(parts) == 1:
         return f"{kind}={parts[0]}"
     return f"{kind}=" + "/".join(part.replace("%", "%25").replace("/", "%2F") for part in parts)
+
+
+def calibrated_scope(billing: Iterable[str]) -> str:
+    """What factors added to the estimates of one (provider, account, service)."""
+    return scope_name(BILLING, (*billing, CALIBRATION))
 
 
 def scope_labels(scope: str, rules: Iterable[ScopeRule]) -> dict[str, str]:

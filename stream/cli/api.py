@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -30,29 +30,50 @@ class Api:
 
     url: str
     token: str = field(default="", repr=False)
+    option: str = "--url"  # by which people name it
 
     def get(self, path: str, params: Mapping[str, str | int] | None = None) -> Any:
         return json.loads(self.text("GET", path, params=params))
 
     def post(self, path: str, body: Any) -> Any:
-        return json.loads(self.text("POST", path, body=body))
+        return json.loads(self.text("POST", path, body=json.dumps(body).encode()))
+
+    def post_lines(self, path: str, values: Iterable[bytes]) -> Any:
+        """Post several messages at once."""
+        body = b"\n".join(values)
+        return json.loads(self.text("POST", path, body=body, content_type="application/x-ndjson"))
 
     def text(
-        self, method: str, path: str, *, params: Mapping[str, str | int] | None = None, body: Any = None
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str | int] | None = None,
+        body: bytes | None = None,
+        content_type: str = "application/json",
     ) -> str:
         """The answer as it came."""
-        return asyncio.run(self._ask(method, path, params, body))
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        if body is not None:
+            headers["Content-Type"] = content_type
+        return asyncio.run(self._ask(method, path, params, body, headers))
 
-    async def _ask(self, method: str, path: str, params: Mapping[str, str | int] | None, body: Any) -> str:
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str | int] | None,
+        body: bytes | None,
+        headers: Mapping[str, str],
+    ) -> str:
         import aiohttp
 
-        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
         try:
             async with (
                 aiohttp.ClientSession(timeout=timeout, headers=headers) as session,
                 session.request(
-                    method, self.url.rstrip("/") + path, params=params, json=body, allow_redirects=False
+                    method, self.url.rstrip("/") + path, params=params, data=body, allow_redirects=False
                 ) as answer,
             ):
                 text = await answer.text()
@@ -68,11 +89,11 @@ class Api:
         except (aiohttp.ClientConnectionError, OSError):
             raise UserError(
                 f"nothing answers at {self.url}: start `burnline run` (with Kafka, `burnline serve`), "
-                "or say where it listens with --url"
+                f"or say where it listens with {self.option}"
             ) from None
         except (aiohttp.ClientError, UnicodeDecodeError) as error:
             raise UserError(
-                f"{self.url} does not speak burnline's API ({type(error).__name__}): check --url"
+                f"{self.url} does not speak burnline's API ({type(error).__name__}): check {self.option}"
             ) from None
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stream.cli import config, demo, incident, replay, run, topics
+from stream.cli import config, demo, incident, reconcile, replay, run, topics
 from stream.errors import UserError
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("demo")(demo.demo)
+app.command("reconcile")(reconcile.reconcile)
 app.command("replay")(replay.replay)
 app.command("run")(run.run)
 app.command("meter")(run.meter)

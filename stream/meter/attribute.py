@@ -6,12 +6,13 @@ from fnmatch import fnmatchcase
 
 from stream.config import OwnerRule, ScopeRule
 from stream.schema.spend import CALIBRATION, CHILD, DRIVER, NOTE, Name
-from stream.scopes import BILLING, UNMAPPED, UNPRICED, scope_name
+from stream.scopes import BILLING, UNMAPPED, UNPRICED, calibrated_scope, scope_name
 
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """`rows` are what the money adds to; `notes` the same scopes' remarks on calibrated money.
+    """`rows` are what the money adds to; `notes` the same scopes' remarks on calibrated money. The last
+    note of a billed label set is a scope of its own, since components are held for days, scopes for weeks.
 
     `billing` is (provider, account, service), the key that an invoice line has too, or None.
     """
@@ -59,6 +60,8 @@ class Attributor:
         if billing is not None:
             rows.append(Name(scope_name(BILLING, billing), driver, DRIVER))
         notes = tuple(Name(row.scope, CALIBRATION, NOTE) for row in rows if row.role == DRIVER)
+        if billing is not None:
+            notes = (*notes, Name(calibrated_scope(billing), CALIBRATION, DRIVER))
         return Attribution(owned, tuple(rows), notes, billing, unmapped)
 
     def _owned(self, labels: Mapping[str, str]) -> dict[str, str]:

@@ -3,12 +3,13 @@
 The median, because half of the days may be wrong (a metering gap, a restated day) and it does not move.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from statistics import median
 from typing import Final, NamedTuple
 
+from stream.reconcile.matching import DayKey
 from stream.schema.calibrations import HIGHEST, LOWEST, Calibration
 from stream.schema.invoices import DAY_MS, day_name
 from stream.schema.variances import Variance
@@ -45,12 +46,15 @@ class Outcome:
 
 
 def calibrate(
-    variances: Iterable[Variance], current: Iterable[Calibration], metered_from: str | None, as_of_ms: int
+    variances: Iterable[Variance],
+    current: Iterable[Calibration],
+    partial: Container[tuple[str, str, str, str]],
+    as_of_ms: int,
 ) -> dict[Key, Outcome]:
     """The outcome of each key that has an estimate or a factor.
 
-    `metered_from` is the first day that has estimates at all. It is left out: metering hardly began at
-    midnight, and windows end within a day. `current` are the factors that hold so far.
+    `partial` are the keys and days whose estimate is not whole, as on the day that metering began; they
+    are left out. `current` are the factors that hold so far.
     """
     held = {Key(each.provider, each.account, each.service): each for each in current}
     days: dict[Key, list[Variance]] = {}
@@ -61,7 +65,7 @@ def calibrate(
     last_complete = day_name(as_of_ms // DAY_MS - COMPLETE_AFTER_DAYS)
     outcomes = {}
     for key, each in days.items():
-        usable = [day for day in each if _usable(day, metered_from, last_complete)]
+        usable = [day for day in each if _usable(day, partial, last_complete)]
         usable = sorted(usable, key=lambda day: day.day)[-MOST_DAYS:]
         outcomes[key] = _outcome(key, usable, held.get(key), as_of_ms)
     return outcomes
@@ -72,10 +76,10 @@ def ratio(variance: Variance) -> Fraction:
     return Fraction(variance.usage_nusd, variance.estimate_nusd - variance.calibration_nusd)
 
 
-def _usable(variance: Variance, metered_from: str | None, last_complete: str) -> bool:
+def _usable(variance: Variance, partial: Container[tuple[str, str, str, str]], last_complete: str) -> bool:
     return (
         variance.matched
-        and variance.day != metered_from
+        and DayKey(variance.provider, variance.account, variance.service, variance.day) not in partial
         and variance.day <= last_complete
         and variance.estimate_nusd - variance.calibration_nusd >= FLOOR_NUSD
     )

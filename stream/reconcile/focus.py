@@ -10,7 +10,7 @@ the part of it in its billing period, whose invoice holds it. A correction stays
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
@@ -28,6 +28,7 @@ NO_SERVICE: Final = "__unallocated__"
 # The longest commitments sold run 5 years; a longer charge period is a mistake in the export.
 LONGEST_CHARGE_MS: Final = 5 * 366 * DAY_MS
 _BLOCK_BYTES: Final = 1 << 20
+_WATCH_ROWS: Final = 4096  # some ten times a second
 _NEEDED: Final = frozenset(
     {
         "billedcost", "billingaccountid", "billingcurrency", "billingperiodstart", "billingperiodend",
@@ -50,14 +51,18 @@ class Export:
         return dict(Counter(row.reason for row in self.rejected).most_common())
 
 
-def read(paths: Iterable[Path], append: bool = False) -> Export:
-    """Read all files of one delivery. `append` is for providers that deliver only what is new.
+def _unwatched(bytes_read: int) -> None: ...
+
+
+def read(paths: Iterable[Path], append: bool = False, watch: Callable[[int], None] = _unwatched) -> Export:
+    """Read all files of one delivery. `append` is for providers that deliver only what is new; `watch` is
+    told now and then how many bytes of the files (as stored) are done.
 
     What is wrong with a row makes it `Rejected`; what is wrong with a file raises `UserError`.
     """
     files = sorted(paths, key=lambda path: path.name)
     delivery, totals, export = _fingerprint(files), _RunningTotals(), Export()
-    for position, row in enumerate(_rows(files), 1):
+    for position, row in enumerate(_rows(files, watch), 1):
         if position > ROW_LIMIT:
             raise UserError(f"{_names(files)} has over {ROW_LIMIT:,} rows. Split it by billing period.")
         if isinstance(row, Rejected):
@@ -73,12 +78,17 @@ def read(paths: Iterable[Path], append: bool = False) -> Export:
     return export
 
 
-def _rows(files: Iterable[Path]) -> Iterator[Row | Rejected]:
+def _rows(files: Iterable[Path], watch: Callable[[int], None]) -> Iterator[Row | Rejected]:
+    done_bytes = 0
     for path in files:
         with InputFile(path) as file:
             table = Table(file, NULLS)
             table.require(_NEEDED, "reconciliation with FOCUS")
-            yield from table
+            for number, row in enumerate(table):
+                if number % _WATCH_ROWS == 0:
+                    watch(done_bytes + file.bytes_read)
+                yield row
+        done_bytes += file.size_bytes
 
 
 def _line(row: Row, totals: "_RunningTotals", delivery: str, position: int, replaces: bool) -> InvoiceLine:

@@ -138,18 +138,18 @@ class Report:
         return Group(self._keys_table(), *self._sums(), Text("\n".join(self._remarks())))
 
     def _keys_table(self) -> Table:
-        table = Table(title="Estimate beside invoice, US dollars", title_justify="left")
-        for name in ("provider", "account", "service", "state"):
-            table.add_column(name, overflow="fold")
-        for name in ("days", "estimate", "invoice's usage", "difference", "factor"):
-            table.add_column(name, justify="right")
+        table = Table(title="Estimate beside invoice, US dollars", title_justify="left", box=None, pad_edge=False)
+        table.add_column("provider / account / service", overflow="fold")
+        for name in ("state", "days", "estimate", "usage", "difference", "factor"):
+            # Names fold where a terminal is narrow; a number is whole or it is wrong.
+            table.add_column(name, justify="left" if name == "state" else "right", no_wrap=True)
         for key, part in list(self.keys().items())[:KEYS_SHOWN]:
             outcome = self.outcomes.get(key)
             held = outcome.calibration if outcome else None
             factor = f"{held.factor} ± {held.spread}" if held else "–"
-            table.add_row(*(Text(name) for name in key), *_cells(part), factor)
+            table.add_row(Text(" / ".join(key)), *_cells(part), factor)
         table.add_section()
-        table.add_row("total", "", "", *_cells(self.total), "")
+        table.add_row("total", *_cells(self.total), "")
         return table
 
     def _sums(self) -> Iterator[Table]:
@@ -170,6 +170,11 @@ class Report:
         hidden = len(self.keys()) - KEYS_SHOWN
         if hidden > 0:
             remarks.append(f"{hidden} more keys differ by less. --json has all.")
+        if self.variances and not self.total.matched_days:
+            remarks.append(
+                "No day has both sides: estimates need the labels provider, account and cloud_service in the "
+                "words of the invoice."
+            )
         if self.outside_nusd:
             remarks.append(f"{usd(self.outside_nusd)} USD of estimates lie outside these invoices.")
         remarks += [f"{count} rows not read: {why}." for why, count in self.rejected_by_reason().items()]
@@ -177,7 +182,7 @@ class Report:
 
 
 def _sum(title: str, parts: Mapping[str, int], whole: tuple[str, int]) -> Table:
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", min_width=len(title))
     table.add_column("line")
     table.add_column("US dollars", justify="right")
     for name, nusd in parts.items():
@@ -190,7 +195,13 @@ def _sum(title: str, parts: Mapping[str, int], whole: tuple[str, int]) -> Table:
 def _cells(part: Part) -> tuple[str, ...]:
     days = f"{part.matched_days} of {part.days}"
     money = (part.estimate_nusd, part.usage_nusd, part.difference_nusd)
-    return part.state.value.partition("_")[0], days, *(usd(nusd) for nusd in money)
+    return part.state.value.partition("_")[0], days, *(_brief(nusd) for nusd in money)
+
+
+def _brief(nusd: int) -> str:
+    """In cents, for a table of many."""
+    small = 0 < abs(nusd) < NANO // 200
+    return f"{'-' if nusd < 0 else ''}<0.01" if small else usd(round(nusd, -7))
 
 
 def usd(nusd: int) -> str:

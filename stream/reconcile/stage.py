@@ -1,6 +1,6 @@
 """Reconciliation as a whole: invoice lines and estimates in, a report and its records out. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Final
 
 from stream.collect.reader import Rejected
@@ -25,6 +25,7 @@ def reconcile(
     as_of_ms: int,
     *,
     calibrated_nusd: Estimates | None = None,
+    partial: Container[tuple[str, str, str, str]] = (),
     current: Iterable[Calibration] = (),
     ledger: Ledger | None = None,
 ) -> Report:
@@ -35,6 +36,8 @@ def reconcile(
         BillingAccountId; service = ServiceName.
     calibrated_nusd: the part of each estimate that a factor added. Without it factors already applied
         would be measured again and undo themselves.
+    partial: the keys and days of `estimates` of which not all was metered or is held: they show, but no
+        factor rests on them.
     as_of_ms: now, in UTC epoch milliseconds: it decides which days are complete and which are final.
     current: the factors that hold so far.
     ledger: earlier deliveries, to which this one is added; it takes the place of its billing periods.
@@ -51,7 +54,7 @@ def reconcile(
         lines=export.lines,
         rejected=export.rejected,
         variances=compared,
-        outcomes=calibrate(compared, current, min((key.day for key in known), default=None), as_of_ms),
+        outcomes=calibrate(compared, current, partial, as_of_ms),
         basis=basis,
         outside_nusd=sum(nusd for key, nusd in known.items() if key not in covered and key not in invoiced),
     )

@@ -11,10 +11,9 @@ from stream.serve.access import guard
 from stream.serve.answers import answer, sentences
 from stream.serve.incidents import Incidents
 from stream.serve.replica import Replica
-from stream.serve.views import HISTORY, Views
+from stream.serve.views import DAYS_HELD, HISTORY, Views
 
 MAX_BODY_BYTES: Final = 64 * 1024  # the largest body opens an incident over 20 scopes: about 12 kB
-_DAYS_HELD: Final = 35
 
 
 def application(replica: Replica, http: Http, now_ms: Callable[[], int]) -> web.Application:
@@ -76,7 +75,7 @@ class _Api:
     async def estimates(self, request: web.Request) -> web.Response:
         questions.check_parameters(request, ("by", "days"))
         questions.choice(request, "by", ("billing",))
-        days = questions.whole_number(request, "days", _DAYS_HELD, 1, _DAYS_HELD)
+        days = questions.whole_number(request, "days", DAYS_HELD, 1, DAYS_HELD)
         return answer(self.views.estimates(days))
 
     async def calibrations(self, request: web.Request) -> web.Response:

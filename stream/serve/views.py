@@ -1,7 +1,7 @@
 """What the API says of scopes, days and burnline itself: the replica, as plain values for JSON."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -15,12 +15,13 @@ from stream.meter.counters import Counters
 from stream.schema import windows as schema
 from stream.schema.invoices import day_name
 from stream.schema.spend import CALIBRATION, DRIVER, NOTE
-from stream.scopes import BILLING, scope_labels
+from stream.scopes import BILLING, calibrated_scope, scope_labels
 from stream.serve.replica import Replica
 
 # Names of the windows of a history, finest first: the rings of a scope.
 HISTORY: Final = ("1h", "24h", "35d")
 SILENT_AFTER_S: Final = 60
+DAYS_HELD: Final = 35  # of the hours that a scope keeps
 DAY_S: Final = 86_400
 HOUR_S: Final = 3600
 KEY: Final = ("provider", "account", "service")
@@ -51,8 +52,7 @@ class Views:
         return [scope for scope in names if not scope.startswith(f"{BILLING}=")]
 
     def burn_of(self, scope: str) -> Burn | None:
-        name = schema.name_bytes(scope, "", DRIVER)
-        return next((burn for burn in self.replica.burns() if name in burn.windows.scopes.ids), None)
+        return next((burn for burn in self.replica.burns() if _knows(burn, scope)), None)
 
     def burn(self, chosen: list[str], sort: str, limit: int) -> dict[str, Any]:
         """Figures of the chosen scopes, or of all but those kept for reconciliation."""
@@ -91,7 +91,8 @@ class Views:
 
     def estimates(self, days: int) -> dict[str, Any]:
         """Estimates of the last days (UTC, today included) by what an invoice line goes by."""
-        rows = [row for burn in self.replica.burns() for row in _days(burn, days, self.replica.now_s)]
+        burns = self.replica.burns()
+        rows = [row for burn in burns for row in _days(burn, burns, days, self.replica.now_s)]
         rows.sort(key=lambda row: (row["day"], *(row[name] for name in KEY)))
         return {"now_s": self.replica.now_s, "state": ESTIMATED, "estimates": rows}
 
@@ -139,7 +140,9 @@ class Views:
         shortest_s = min(silences, default=None)
         heard = shortest_s is not None and shortest_s <= SILENT_AFTER_S
         status: dict[str, Any] = {"status": "ok" if heard and not stale else "stale", "stale": stale}
-        if shortest_s is None:
+        if self.replica.problem is not None:
+            status |= {"status": "stale", "error": self.replica.problem}
+        elif shortest_s is None:
             status["error"] = "nothing has been heard yet: send estimates to /v1/usage"
         elif not heard:
             status["error"] = (
@@ -164,29 +167,36 @@ def _partition(counters: Counters) -> dict[str, Any]:
     return {**msgspec.structs.asdict(counters), "balanced": counters.balanced}
 
 
-def _days(burn: Burn, days: int, now_s: int) -> Iterator[dict[str, Any]]:
+def _days(burn: Burn, burns: Sequence[Burn], days: int, now_s: int) -> Iterator[dict[str, Any]]:
     """One row a key and day that holds money. `complete` tells whether all of the day is in and held;
-    `calibration_nusd` (the part that a factor added) is held for fewer days than the money, then null."""
+    `calibration_nusd` (the part that a factor added) is None where it fell over the cap on scopes."""
     windows = burn.windows
     today = max(now_s, 0) // DAY_S
     held_s = windows.scopes.rings[-1].tail * HOUR_S
-    notes_s = windows.components.rings[-1].tail * HOUR_S
     first_hour = windows.scopes.first_hour[: len(windows.scopes)]
     # The hour in which burnline heard its very first estimate may be a part of an hour.
     known_s = (int(first_hour.min()) + 1) * HOUR_S if len(first_hour) else 0
     for scope in windows.scope_names:
-        if not scope.startswith(f"{BILLING}="):
-            continue
+        if not scope.startswith(f"{BILLING}=") or scope.count("/") >= len(KEY):
+            continue  # with one part more it is what factors added
         labels = scope_labels(scope, _BILLING)
+        added = calibrated_scope(labels.values())
+        home = next((each for each in burns if _knows(each, added)), None)
+        noted = schema.name_bytes(scope, CALIBRATION, NOTE) in windows.components.ids
         for day in range(today - days + 1, today + 1):
             start_s, end_s = day * DAY_S, (day + 1) * DAY_S
             nusd = windows.spent_nusd(scope, start_s, end_s)
             if nusd:
-                notes = windows.components_nusd(scope, start_s, end_s, NOTE)
+                calibrated_nusd = 0 if home is None else home.windows.spent_nusd(added, start_s, end_s)
+                known = home is not None or not noted
                 yield {
                     **labels,
                     "day": day_name(day),
                     "estimate_nusd": nusd,
-                    "calibration_nusd": notes.get(CALIBRATION, 0) if start_s >= notes_s else None,
-                    "complete": max(held_s, known_s) <= start_s and end_s <= now_s,
+                    "calibration_nusd": calibrated_nusd if known else None,
+                    "complete": known and max(held_s, known_s) <= start_s and end_s <= now_s,
                 }
+
+
+def _knows(burn: Burn, scope: str) -> bool:
+    return schema.name_bytes(scope, "", DRIVER) in burn.windows.scopes.ids

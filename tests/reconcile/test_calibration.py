@@ -1,6 +1,6 @@
 """The factor of a key: the median of complete days, bounded, and new only when it says something new."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from decimal import Decimal
 from fractions import Fraction
 
@@ -35,9 +35,11 @@ def day(
 
 
 def outcome(
-    days: Iterable[Variance], current: Iterable[Calibration] = (), metered_from: str | None = None
+    days: Iterable[Variance],
+    current: Iterable[Calibration] = (),
+    partial: Container[tuple[str, str, str, str]] = (),
 ) -> Outcome:
-    return calibrate(days, current, metered_from, AS_OF_MS)[Key(*EC2)]
+    return calibrate(days, current, partial, AS_OF_MS)[Key(*EC2)]
 
 
 def factor(days: Iterable[Variance]) -> str | None:
@@ -73,10 +75,10 @@ def test_a_day_that_cannot_be_trusted_does_not_count(unusable: Variance) -> None
     assert factor([day(2, 80), day(3, 80), day(18, 80)]) == "0.8000"
 
 
-def test_the_first_metered_day_does_not_count() -> None:
+def test_a_day_metered_in_part_does_not_count() -> None:
     days = [day(2, 100, estimate_usd=40), day(3, 80), day(4, 80)]
-    assert outcome(days, metered_from="2026-03-02").calibration is None
-    assert outcome(days, metered_from="2026-03-01").calibration is not None
+    assert outcome(days, partial={(*EC2, "2026-03-02")}).calibration is None
+    assert outcome(days, partial={(*EC2, "2026-03-01")}).calibration is not None
 
 
 def test_only_the_newest_two_weeks_count() -> None:
@@ -136,7 +138,7 @@ def test_a_factor_is_always_within_its_bounds_and_the_meter_takes_it(
         day(n, 0, usage_nusd=usage, estimate_nusd=estimate, calibration_nusd=added)
         for n, (usage, estimate, added) in enumerate(money, 1)
     ]
-    found = calibrate(days, (), None, AS_OF_MS).get(Key(*EC2))
+    found = calibrate(days, (), (), AS_OF_MS).get(Key(*EC2))
     if found is None or found.calibration is None:
         return
     assert LOWEST <= Decimal(found.calibration.factor) <= HIGHEST
