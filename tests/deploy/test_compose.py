@@ -83,7 +83,9 @@ def test_the_ports_are_those_of_the_defaults() -> None:
     default = Config()
     for section in ("ingest", "serve", "metrics"):
         assert getattr(CONFIGURATION, section).port == getattr(default, section).port
-    assert SERVICES["serve"]["ports"] == [f"127.0.0.1:{default.serve.port}:{default.serve.port}"]
+    assert SERVICES["serve"]["ports"] == [
+        f"127.0.0.1:{port}:{port}" for port in (default.ingest.port, default.serve.port)
+    ]
     exposed = re.search(r"^EXPOSE (.+)$", DOCKERFILE, re.MULTILINE)
     assert exposed is not None
     assert [int(port) for port in exposed[1].split()] == [
