@@ -1,0 +1,64 @@
+"""docs/formats.md names every topic, field and reason, as the code has them."""
+
+import re
+from typing import Any
+
+import msgspec
+import pytest
+
+from stream.schema import dead_letters, deploys, usage
+from stream.schema.dead_letters import Reason
+from stream.schema.topics import DAY_MS, TOPICS, Topic
+from tests.docs.pages import ROOT, blocks
+
+PAGE = ROOT / "docs" / "formats.md"
+TEXT = PAGE.read_text(encoding="utf-8")
+
+
+def row(topic: Topic) -> str:
+    partitions = "1" if topic.scale == "one" else f"kafka.{topic.scale}_partitions"
+    kept = "the latest of each key" if topic.compacted else f"{topic.retention_ms // DAY_MS} days"
+    return f"| `{topic.name}` | {partitions} | {kept} | {topic.about} |"
+
+
+def section(heading: str) -> str:
+    return re.split(r"^#+ ", TEXT.partition(f"# {heading}\n")[2], flags=re.M)[0]
+
+
+def first_column(heading: str) -> list[str]:
+    rows = re.findall(r"^\| (`.*?) \|", section(heading), re.M)
+    return [name for cell in rows for name in re.findall(r"`(\w+)`", cell)]
+
+
+def test_every_topic_is_listed_as_the_code_has_it() -> None:
+    rows = [line for line in section("Topics").splitlines() if line.startswith("| `")]
+    assert rows == [row(topic) for topic in TOPICS]
+
+
+def test_every_field_of_usage_is_listed() -> None:
+    told = set(first_column("usage"))
+    known = {*usage.ExactEstimate.__struct_fields__, *usage.RawEnvelope.__struct_fields__}
+    assert told == known
+
+
+def test_every_reason_is_listed_in_order() -> None:
+    assert first_column("What happens to a mistake") == [reason.value for reason in Reason]
+
+
+@pytest.mark.parametrize(
+    ("heading", "decode"),
+    [
+        ("usage", usage.decode_message),
+        ("dead-letters", dead_letters.decode),
+        ("deploys", lambda value: deploys.decode(value, 0)),
+    ],
+)
+def test_examples_can_be_read(heading: str, decode: Any) -> None:
+    [example] = re.findall(r"^```json\n(.*?)^```", section(heading), re.M | re.S)
+    decode(example.encode())
+
+
+def test_the_page_has_no_other_json() -> None:
+    for block in blocks(PAGE):
+        if block.language == "json":
+            msgspec.json.decode(block.code)
