@@ -161,6 +161,7 @@ class RingSet:
             self._mark(level, series[written], mine[written])
             finer_held = held
             lost = int(cost_nusd[~held].sum())
+        self._mark(0, series[~held], np.int64(self.rings[0].head))  # a row that holds the total
         return lost
 
     def _mark(self, level: int, series: Ints, bucket: Ints | np.int64) -> None:
@@ -173,10 +174,13 @@ class RingSet:
         """State rows of the blocks touched since the last call."""
         for level, dirty in enumerate(self._dirty):
             ring = self.rings[level]
-            size = ring.spec.block
+            size, lap = ring.spec.block, ring.spec.slots // ring.spec.block
             codes = np.unique(np.concatenate(dirty)) if dirty else np.zeros(0, np.int64)
-            held = ((codes & _BLOCK_MASK) + 1) * size > ring.tail
-            for code in codes[held].tolist():
+            # Of a block that has fallen out only the series' total is left to write, with any block.
+            blocks = np.maximum(codes & _BLOCK_MASK, ring.tail // size)
+            # Slots that are not yet overwritten share their row with the block that overwrites them.
+            blocks = np.where((blocks + lap) * size <= ring.head, blocks + lap, blocks)
+            for code in np.unique(codes >> _SERIES_SHIFT << _SERIES_SHIFT | blocks).tolist():
                 series, block = code >> _SERIES_SHIFT, code & _BLOCK_MASK
                 first = block * size % ring.spec.slots
                 values = ring.data[first : first + size, series]
