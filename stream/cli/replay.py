@@ -193,7 +193,11 @@ def _close(node: Node, readings: list[Reading], told: _Told, as_json: bool) -> N
     if counters.unpriced_events:
         console.print(f"  {counters.unpriced_events:,} have neither a cost nor a price", highlight=False)
     console.print(
-        f"[bold]{told.count['page']} pages, {told.count['ticket']} tickets[/], "
+        f"[bold]{_counted(told.count, 'page')}, {_counted(told.count, 'ticket')}[/], "
         f"{len(told.open)} still firing at the end",
         highlight=False,
     )
+
+
+def _counted(count: dict[str, int], what: str) -> str:
+    return f"{count[what]:,} {what}{'' if count[what] == 1 else 's'}"
