@@ -93,15 +93,16 @@ def _run(block: Block, following: Block | None, environment: Mapping[str, str], 
         ["bash", "-euo", "pipefail", "-c", code],
         cwd=folder,
         env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
-    assert ended.returncode == (2 if block.mark == "test fails" else 0), f"{block.code}\n{ended.stdout}"
+    # Beside results standard error holds progress bars; what it says alone is an error.
+    shown = ended.stdout or ended.stderr
+    assert ended.returncode == (2 if block.mark == "test fails" else 0), f"{block.code}\n{shown}"
     if following is not None and following.mark == "output":
-        printed = "\n".join(line.rstrip() for line in ended.stdout.splitlines())
+        printed = "\n".join(line.rstrip() for line in shown.splitlines())
         assert printed.strip() == following.code.strip(), block.code
 
 
