@@ -132,7 +132,7 @@ class Alertmanager(Section):
 
 
 class Webhook(Section):
-    """Any HTTP endpoint. stream/notify/webhook.py describes what it gets."""
+    """Any HTTP endpoint. docs/formats.md describes what it gets."""
 
     kind: Literal["webhook"] = "webhook"
     """a POST of one JSON object a transition"""

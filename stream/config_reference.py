@@ -1,6 +1,7 @@
 """The page docs/configuration.md, made from the models, so that it can't tell anything else than they do."""
 
 import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, get_args, get_origin
@@ -58,6 +59,8 @@ machines can reach, its token is needed, or burnline refuses to start.
 ```yaml
 <example>```
 
+One with owners and budgets: [stream/demo/burnline.yaml](../stream/demo/burnline.yaml).
+
 ## Keys
 
 """
@@ -89,7 +92,7 @@ def _part(name: str, field: Any) -> Iterator[str]:
     for depth, (place, model) in enumerate(sections_below(name, field.annotation)):
         yield f"{'##' if depth else '#'}## {place}\n"
         about = " ".join((inspect.getdoc(model) or "").split())
-        yield about.replace("docs/prices.md", "[prices](prices.md)") + "\n"
+        yield re.sub(r"docs/(\w+)\.md", r"[\1](\1.md)", about) + "\n"
         yield _table(_COLUMNS, [_row(model, key, field) for key in model.model_fields])
     if field.default and isinstance(field.default, tuple):
         rows = [row.model_dump(mode="json", exclude_none=True) for row in field.default]
