@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
@@ -218,6 +218,9 @@ class Embedded(Section):
     """longest time between commits; a sender waits for one"""
 
 
+PORTS: Final = {"ingest": 9106, "serve": 9107, "metrics": 9108}
+
+
 class Config(Section):
     scopes: tuple[ScopeRule, ...] = DEFAULT_SCOPES
     """kinds of scopes that are watched; one must be `total`"""
@@ -239,16 +242,29 @@ class Config(Section):
     """from signals to alerts"""
     notify: Notify = Notify()
     """where alerts go"""
-    ingest: Http = Http(port=9106)
+    ingest: Http = Http(port=PORTS["ingest"])
     """the HTTP port that takes estimates, deploys and records of reconciliation in"""
-    serve: Http = Http(port=9107)
+    serve: Http = Http(port=PORTS["serve"])
     """the HTTP port of API and console"""
-    metrics: Http = Http(port=9108)
+    metrics: Http = Http(port=PORTS["metrics"])
     """the HTTP port that Prometheus scrapes; it has no login, and `token` is not used"""
     kafka: Kafka = Kafka()
     """how to reach Kafka; `burnline run` needs none"""
     embedded: Embedded = Embedded()
     """the SQLite file of `burnline run`"""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _ports_have_numbers(cls, document: Any) -> Any:
+        """Who gives a section a host or a token alone means its usual port."""
+        if not isinstance(document, dict):
+            return document
+        sections = {
+            name: {"port": port, **document[name]}
+            for name, port in PORTS.items()
+            if isinstance(document.get(name), dict)
+        }
+        return {**document, **sections}
 
     @model_validator(mode="after")
     def _scopes_are_known(self) -> "Config":

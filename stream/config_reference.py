@@ -50,7 +50,18 @@ These are no settings of the file: <reserved>.
 
 Give these by environment, not in the file: <secrets>.
 They print as stars, also in `burnline config show`. Where `ingest.host` or `serve.host` is one that other
-machines can reach, its token is needed, or burnline refuses to start.
+machines can reach, its token is needed, or burnline refuses to start:
+
+<!-- test fails -->
+```sh
+BURNLINE_SERVE__HOST=0.0.0.0 burnline run
+```
+
+<!-- output -->
+```text
+burnline: serve.host is 0.0.0.0, which other machines can reach: set serve.token \
+(or BURNLINE_SERVE__TOKEN), or listen on 127.0.0.1
+```
 
 ## Example
 

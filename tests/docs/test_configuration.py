@@ -1,11 +1,13 @@
 """docs/configuration.md says what the models say. UPDATE_DOCS=1 writes it anew."""
 
+import json
 import os
 from collections.abc import Iterator
 
+import pytest
 from pydantic import BaseModel
 
-from stream.config import Config
+from stream.config import Config, Section, load
 from stream.config_reference import page, sections_below
 from tests.docs.pages import ROOT
 
@@ -16,6 +18,19 @@ def test_the_page_is_what_the_models_say() -> None:
     if os.environ.get("UPDATE_DOCS") == "1":
         PAGE.write_text(page(), encoding="utf-8")
     assert PAGE.read_text(encoding="utf-8") == page(), "run this test with UPDATE_DOCS=1 and commit the page"
+
+
+SECTIONS = [name for name, field in Config.model_fields.items() if isinstance(field.default, Section)]
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_a_key_has_its_default_also_where_only_its_neighbours_are_given(name: str) -> None:
+    section = getattr(Config(), name).model_dump(mode="json")
+    assert Config.model_validate({name: {}}) == Config()
+    for key, value in section.items():
+        assert Config.model_validate({name: {key: value}}) == Config(), key
+        variable = f"BURNLINE_{name}__{key}".upper()
+        assert load(None, {variable: json.dumps(value)}) == Config(), variable
 
 
 def sections() -> Iterator[type[BaseModel]]:

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -77,9 +77,15 @@ def test_snippets_work_and_print_what_is_shown(page: Path, tmp_path: Path) -> No
     `test`: must succeed. `test fails`: must end with status 2. `test running`: beside `burnline run`.
     A block marked `output` right after one of these is what it prints, to the letter.
     """
-    environment = _environment(tmp_path)
     told = blocks(page)
-    with _running(environment, tmp_path, any(block.mark == "test running" for block in told)):
+    environment = _environment(tmp_path)
+    if any(block.mark == "test running" for block in told):
+        ports = zip(PORTS, free_ports(len(PORTS)), strict=True)
+        environment |= {f"BURNLINE_{section}__PORT": str(port) for section, port in ports}
+        node: AbstractContextManager[None] = _running(environment, tmp_path)
+    else:
+        node = nullcontext()
+    with node:
         for block, following in zip(told, [*told[1:], None], strict=True):
             if block.mark.startswith("test"):
                 _run(block, following, environment, tmp_path)
@@ -88,7 +94,8 @@ def test_snippets_work_and_print_what_is_shown(page: Path, tmp_path: Path) -> No
 def _run(block: Block, following: Block | None, environment: Mapping[str, str], folder: Path) -> None:
     code = block.code
     for section, port in PORTS.items():
-        code = code.replace(f":{port}", f":{environment[f'BURNLINE_{section}__PORT']}")
+        chosen = environment.get(f"BURNLINE_{section}__PORT", port)
+        code = code.replace(f":{port}", f":{chosen}")
     ended = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", code],
         cwd=folder,
@@ -108,17 +115,12 @@ def _run(block: Block, following: Block | None, environment: Mapping[str, str], 
 
 def _environment(home: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("BURNLINE_")}
-    ports = zip(PORTS, free_ports(len(PORTS)), strict=True)
-    chosen = {f"BURNLINE_{section}__PORT": str(port) for section, port in ports}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return kept | chosen | {"PATH": path, "HOME": str(home), "COLUMNS": "120", "NO_COLOR": "1"}
+    return kept | {"PATH": path, "HOME": str(home), "COLUMNS": "120", "NO_COLOR": "1"}
 
 
 @contextmanager
-def _running(environment: Mapping[str, str], folder: Path, wanted: bool) -> Iterator[None]:
-    if not wanted:
-        yield
-        return
+def _running(environment: Mapping[str, str], folder: Path) -> Iterator[None]:
     with subprocess.Popen(
         ["burnline", "run"], cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
     ) as node:
