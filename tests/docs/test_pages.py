@@ -2,10 +2,11 @@
 
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 
 from stream.cli.main import app
 from stream.config import load
+from stream.schema import topics
 from tests.docs.pages import PAGES, ROOT, Block, anchors, blocks, commands, links, name_of
 from tests.services.ports import free_ports
 
@@ -140,3 +142,7 @@ def _running(environment: Mapping[str, str], folder: Path) -> Iterator[None]:
             yield
         finally:
             node.terminate()
+    # HTTP takes anything; what was sent must have been understood as well.
+    with closing(sqlite3.connect(folder / "burnline.db")) as database:
+        letters = database.execute("SELECT value FROM log WHERE topic = ?", (topics.DEAD_LETTERS,)).fetchall()
+        assert not letters
