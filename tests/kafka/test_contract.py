@@ -1,5 +1,5 @@
-"""Every private name of a library that the shell relies on. When one fails after an upgrade, read
-the library's code again before changing the number here."""
+"""What the shell relies on in the libraries and no documentation promises. When one of these fails after
+an upgrade, read the library's code again before changing the number here."""
 
 import inspect
 from importlib import metadata
@@ -8,16 +8,15 @@ import mode
 import pytest
 from aiokafka import AIOKafkaConsumer, client
 from aiokafka.client import AIOKafkaClient
+from aiokafka.consumer.fetcher import Fetcher, FetchResult
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.consumer.subscription_state import TopicPartitionState
 from aiokafka.producer.producer import AIOKafkaProducer
 from aiokafka.producer.sender import Sender
-from faust.tables.recovery import Recovery
-from faust.transport.drivers import aiokafka as driver
-from faust.types.tuples import Message
+from faust.app.base import BootStrategy
 
 from stream.config import Kafka
-from stream.schema import topics
 from stream.shell.kafka.agents import build_app
-from tests.kafka.toy import BURN
 
 
 def in_order(function: object, *pieces: str) -> None:
@@ -35,47 +34,49 @@ def test_the_versions_that_were_read(package: str, version: str) -> None:
     assert metadata.version(package) == version
 
 
-def test_faust_makes_its_consumer_where_we_set_the_isolation_level() -> None:
-    assert [*inspect.signature(driver.AIOKafkaConsumerThread._create_worker_consumer).parameters] == [
-        "self",
-        "transport",
-    ]
-    in_order(driver.AIOKafkaConsumerThread._create_consumer, "self._create_worker_consumer(transport)")
-    in_order(driver.AIOKafkaConsumerThread.on_start, "self._create_consumer(", "self._consumer.start()")
-    assert [*inspect.signature(driver.Consumer._new_consumer_thread).parameters] == ["self"]
-    in_order(driver.Consumer._new_consumer_thread, "AIOKafkaConsumerThread(self, loop=self.loop")
-    assert driver.Transport.Consumer is driver.Consumer
+async def test_the_faust_app_has_no_consumer_no_producer_and_no_tables() -> None:
+    """Nobody but the shell reads, commits or seeks."""
+    app = build_app(Kafka())
+    assert [type(service).__name__ for service in app.boot_strategy.server()] == ["AgentManager"]
+    in_order(BootStrategy.server, "self.kafka_producer()", "self.kafka_consumer()", "self.tables()")
 
 
-def test_aiokafka_reads_the_isolation_level_only_when_it_starts() -> None:
-    in_order(AIOKafkaConsumer.__init__, "self._isolation_level = isolation_level")
-    in_order(AIOKafkaConsumer.start, "Fetcher(", "isolation_level=self._isolation_level")
-
-
-async def test_a_built_app_reads_committed_and_commits_nothing() -> None:
-    app = build_app(Kafka(), BURN)
-    assert not app.in_transaction
-    made = app.consumer._new_consumer_thread()._create_worker_consumer(app.transport)
-    assert made._isolation_level == "read_committed"
-    assert made._enable_auto_commit is False
-    assert [strategy.name for strategy in made._partition_assignment_strategy] == ["roundrobin"]
-    assert not app.topic(topics.SPEND, acks=False).acks
-    await made.stop()
-
-
-def test_faust_awaits_rebalance_complete_before_it_reads_the_committed_offset() -> None:
+def test_records_reach_the_reader_in_the_step_in_which_they_leave_aiokafka() -> None:
+    """A seek can't come between, so no record is in the reader's hands with an old position."""
+    waits = inspect.getsource(AIOKafkaConsumer.getmany).partition("fetch_context()")[2]
+    assert waits.count("await ") == 1
     in_order(
-        Recovery._resume_streams,
-        "await app.on_rebalance_complete.send()",
-        "consumer.resume_partitions(",
-        "consumer.perform_seek()",
-        "consumer.resume_flow()",
+        Fetcher.fetched_records,
+        "drained[tp] = records",
+        "if drained or not timeout:\n                return drained",
+        "await asyncio.wait([waiter]",
     )
 
 
-def test_faust_labels_messages_with_the_generation() -> None:
-    assert "generation_id" in Message.__slots__
-    in_order(driver.Consumer._to_message, "generation_id=self.app.consumer_generation_id")
+def test_what_was_fetched_before_a_seek_is_not_returned_after_it() -> None:
+    in_order(FetchResult.check_assignment, "tp_state.paused", "position != self._partition_records.next_")
+    in_order(Fetcher.seek_to, "self._subscriptions.seek(tp, offset)", "del self._records[tp]")
+    in_order(Fetcher._proc_fetch_request, "tp_state.position != fetch_offset")
+    assert inspect.iscoroutinefunction(AIOKafkaConsumer.seek) is False
+
+
+def test_a_committed_offset_that_comes_late_does_not_undo_a_seek() -> None:
+    in_order(
+        Fetcher._update_fetch_positions,
+        "fetch_committed()",
+        "if tp_state.has_valid_position or tp_state.awaiting_reset:\n                continue\n\n            if com",
+        "tp_state.reset_to(",
+    )
+    assert "_position" in inspect.getsource(TopicPartitionState.reset_to)
+
+
+def test_a_listener_that_is_at_work_holds_up_the_heartbeat_and_its_errors_are_only_logged() -> None:
+    """So partitions are owned in a task of their own, and the listener ends the service itself."""
+    in_order(
+        GroupCoordinator.ensure_active_group, "await self._do_rejoin_group(", "self._start_heartbeat_task()"
+    )
+    in_order(GroupCoordinator._on_join_complete, "listener.on_partitions_assigned(", "except Exception:")
+    in_order(GroupCoordinator._on_join_prepare, "listener.on_partitions_revoked(", "except Exception:")
 
 
 def test_mode_awaits_on_stop_before_it_cancels_tasks() -> None:

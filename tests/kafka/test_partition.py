@@ -119,6 +119,23 @@ async def test_a_partition_goes_on_from_state_and_offset_and_drops_what_it_alrea
     await asyncio.gather(first.close(), second.close())
 
 
+async def test_a_stage_that_failed_half_way_is_never_committed(cluster: Kafka) -> None:
+    broken = OwnedPartition(cluster, METER, 0, Hooks())
+    await broken.own()
+    bad = batch("a", "b")
+    bad.values = [record("a", 1), b"no JSON"]
+    with pytest.raises(ValueError, match="Expecting value"):
+        broken.take(bad)
+    broken.take(batch("c", first=2))
+    await broken.commit()
+    heir = OwnedPartition(cluster, METER, 0, Hooks())
+    await heir.own()
+    assert isinstance(heir.stage, Toy)
+    assert not heir.stage.count
+    assert [*heir.positions.values()] == [0]
+    await asyncio.gather(broken.close(), heir.close())
+
+
 async def test_an_open_transaction_of_a_dead_owner_is_decided_by_the_fence(cluster: Kafka) -> None:
     """Else its rows would hold up every reader until the transaction times out."""
     state = cluster.topic_prefix + topics.METER_STATE

@@ -23,7 +23,7 @@ from stream.config import Config, Kafka
 from stream.errors import UserError
 from stream.schema import topics
 from stream.shell.kafka import partition, runner
-from stream.shell.kafka.agents import StageAgents, build_app
+from stream.shell.kafka.agents import AgentService, build_app
 from stream.shell.kafka.partition import Hooks, Kind
 from stream.shell.kafka.service import StageService
 from stream.shell.kafka.transactions import PartitionWriter
@@ -100,9 +100,9 @@ WRITERS = {"": PartitionWriter, "planted bug": OffsetsApart, "freezing": Freezin
 
 def build(kafka: Kafka) -> Any:
     """Both stages in one Faust app."""
-    app = build_app(kafka, BURN)
+    app = build_app(kafka)
     hooks = Hooks()
-    StageAgents(app, kafka, BURN, hooks)
+    AgentService(app, kafka, BURN, hooks)
     app.service(StageService(kafka, METER, hooks))
     return app
 

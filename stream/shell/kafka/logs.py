@@ -25,10 +25,6 @@ NOISE: Final = (
     # The process's last sentence says it.
     "Crashed reason=",
     "Unexpected error in sender routine",
-    # Faust's consumer thread, when the process ends after a crash.
-    "Event loop is closed",
-    # A resumed zombie; its next commit is refused and ends the process.
-    "Thread keepalive is not responding",
 )
 
 

@@ -85,9 +85,14 @@ class OwnedPartition:
         """
         source = self._sources[batch.topic]
         known = bisect_left(batch.offsets, self.positions[source])
-        if known < len(batch.offsets):
+        if self._closed or known == len(batch.offsets):
+            return
+        try:
             self.stage.take(_without_first(batch, known) if known else batch)
-            self.positions[source] = batch.next_offset
+        except BaseException:
+            self._closed = True  # the stage is half changed: it must never be committed
+            raise
+        self.positions[source] = batch.next_offset
 
     async def commit(self) -> None:
         """Make durable what the stage has; raises `Poisoned` when that fails. Taking may go on meanwhile."""

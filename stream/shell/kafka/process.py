@@ -15,7 +15,7 @@ from stream.notify.delivery import Outcomes, destinations
 from stream.schema import topics
 from stream.schema.alerts import Alert
 from stream.shell.kafka import runner
-from stream.shell.kafka.agents import StageAgents, build_app
+from stream.shell.kafka.agents import AgentService, build_app
 from stream.shell.kafka.meter import MeterService
 from stream.shell.kafka.notify import NotifyService
 from stream.shell.kafka.observe import LagService, Observer, exposed
@@ -67,8 +67,8 @@ def build_worker(config: Config, hooks: Hooks, outcomes: Outcomes) -> Any:
 
     Any number of such processes share the work; alerts and each destination live in one of them.
     """
-    app = build_app(config.kafka, burn_kind(config))
-    StageAgents(app, config.kafka, burn_kind(config), hooks)
+    app = build_app(config.kafka)
+    AgentService(app, config.kafka, burn_kind(config), hooks)
     app.service(StageService(config.kafka, alerts_kind(config), hooks))
     for destination in destinations(config.notify):
         app.service(NotifyService(config.kafka, config.notify, destination, outcomes))

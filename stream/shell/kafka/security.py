@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from aiokafka import errors
-from faust import SASLCredentials, SSLCredentials
 
 from stream.config import Kafka
 from stream.errors import UserError
@@ -33,17 +32,6 @@ def client_arguments(kafka: Kafka) -> dict[str, Any]:
             "sasl_plain_password": password,
         }
     return arguments
-
-
-def faust_credentials(kafka: Kafka) -> Any:
-    """The same for Faust's `broker_credentials`; None for plaintext."""
-    context = _ssl_context(kafka)
-    if kafka.security_protocol.startswith("SASL"):
-        username, password = _login(kafka)
-        return SASLCredentials(
-            username=username, password=password, ssl_context=context, mechanism=kafka.sasl_mechanism
-        )
-    return SSLCredentials(context) if context else None
 
 
 def _login(kafka: Kafka) -> tuple[str, str]:

@@ -1,7 +1,8 @@
-"""A stage fed by an aiokafka consumer group in batches: the meter, and alerts.
+"""A stage fed in batches by a consumer group: how every stage reads Kafka.
 
-A Faust agent costs 100 µs a record and more, which the meter has not; alerts needs the same partition of
-two topics, which Kafka's range assignment gives and Faust's does not.
+Batches, because a Faust agent costs 100 µs a record and more, which the meter has not. Range assignment,
+because alerts needs the same partition of two topics in one process. And every position is the shell's
+own: what is fetched is either taken by its owner or read again.
 """
 
 import asyncio
@@ -81,11 +82,16 @@ class StageService(Service):
                 batches = await read(self._consumer, self._names)
             except ConsumerStoppedError:  # on_stop came first
                 return
-            for batch in batches:
-                # None: fetched before the partition is ours, and read again after the seek.
-                owned = self.partitions.owned.get(batch.partition)
-                if owned is not None:
-                    owned.take(batch)
+            # In the same step as the read: what was fetched before a partition is ours has no owner here,
+            # is dropped, and is read again after the seek.
+            owned = self.partitions.owned
+            mine = [batch for batch in batches if batch.partition in owned]
+            await self.hand([(owned[batch.partition], batch) for batch in mine])
+
+    async def hand(self, work: list[tuple[OwnedPartition, Batch]]) -> None:
+        """Have the stages take these batches, in this order."""
+        for owned, batch in work:
+            owned.take(batch)
 
     @Service.task
     async def _commit(self) -> None:
