@@ -138,7 +138,9 @@ class Report:
         return Group(self._keys_table(), *self._sums(), Text("\n".join(self._remarks())))
 
     def _keys_table(self) -> Table:
-        table = Table(title="Estimate beside invoice, US dollars", title_justify="left", box=None, pad_edge=False)
+        table = Table(
+            title="Estimate beside invoice, US dollars", title_justify="left", box=None, pad_edge=False
+        )
         table.add_column("provider / account / service", overflow="fold")
         for name in ("state", "days", "estimate", "usage", "difference", "factor"):
             # Names fold where a terminal is narrow; a number is whole or it is wrong.

@@ -44,7 +44,7 @@ class Node:
         self._stages: dict[str, Stage] = {_METER: self.meter, _BURN: self.burn, _ALERTS: self.alerts}
         for name, stage in self._stages.items():
             stage.restore(list(database.read_state(name)))
-        for _, _, value in database.read(topics.CALIBRATIONS, 0, limit=1_000_000):
+        for value in database.values(topics.CALIBRATIONS):
             self.meter.calibrate(value)
         self._usage = database.position(_METER, topics.USAGE)
         self._passed = {topic: database.position("passed", topic) for topic in _PASSED_ON}

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from stream.burn.stage import Burn
 from stream.meter.counters import Counters
+from stream.reconcile.ratio import Ratios
 from stream.schema import alerts as alerts_schema
 from stream.schema import calibrations as calibrations_schema
 from stream.schema import incidents as incidents_schema
@@ -14,7 +15,6 @@ from stream.schema.incidents import Incident
 from stream.shell.embedded.node import Node
 
 Append = Callable[[str, bytes, bytes], Awaitable[None]]
-_ALL = 1_000_000
 
 
 class EmbeddedReplica:
@@ -27,8 +27,9 @@ class EmbeddedReplica:
         self._append = append
         self._incidents: dict[str, Incident] = {}
         self._calibrations: dict[bytes, Calibration] = {}
-        for topic in (topics.INCIDENTS, topics.CALIBRATIONS):
-            for _, _, value in node.database.read(topic, 0, _ALL):
+        self.ratios = Ratios()
+        for topic in (topics.INCIDENTS, topics.CALIBRATIONS, topics.VARIANCES):
+            for value in node.database.values(topic):
                 self.saw(topic, value)
 
     def saw(self, topic: str, value: bytes) -> None:
@@ -39,6 +40,8 @@ class EmbeddedReplica:
         elif topic == topics.CALIBRATIONS:
             calibration = calibrations_schema.decode(value)
             self._calibrations[calibrations_schema.key(calibration)] = calibration
+        elif topic == topics.VARIANCES:
+            self.ratios.take(value)
 
     @property
     def now_s(self) -> int:
@@ -51,9 +54,7 @@ class EmbeddedReplica:
         return self._node.alerts.active()
 
     def transitions(self, since_s: int) -> Iterable[Alert]:
-        told = (
-            alerts_schema.decode(value) for _, _, value in self._node.database.read(topics.ALERTS, 0, _ALL)
-        )
+        told = (alerts_schema.decode(value) for value in self._node.database.values(topics.ALERTS))
         return [alert for alert in told if alert.time_s >= since_s]
 
     def incidents(self) -> dict[str, Incident]:

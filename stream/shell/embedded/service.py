@@ -136,6 +136,7 @@ class Service:
         metrics.observe_watermark("burn", 0, node.burn.evaluated_s * 1000, now_ms)
         figures = {one.scope: one for one in node.burn.figures()}
         metrics.observe_figures(figures.values())
+        metrics.observe_reconciliation(self.replica.ratios.by_key())
         metrics.observe_incidents(
             {
                 (incident.id, counted.scope): counted.excess_nusd
