@@ -22,7 +22,7 @@ KINDS: Final = ("none", "trailing day", "hour of day", "hour of week")
 
 WEEK_H: Final = 168
 DAY_H: Final = 24
-WEEKS: Final = 5  # what the 35-day ring holds
+WEEKS: Final = 5  # what the ring of hours holds, also seen from a day ago
 MAD_TO_SIGMA: Final = 1.4826
 # A rate over 5 minutes is the mean of 30 buckets: if buckets are independent, one strays sqrt(30) times
 # as far within its hour. If they are not, this is too wide, which errs on the side of sleep.

@@ -34,8 +34,9 @@ class Spec:
     block: int
 
 
-# 10 s x 1 h + 1 min x 24 h + 1 h x 35 d: 2,640 buckets of 8 bytes and 2,280 flags are 23.4 KB a scope.
-SCOPE_RINGS: Final = (Spec(10, 360, 12), Spec(60, 1440, 60), Spec(3600, 840, 24))
+# 10 s x 1 h + 1 min x 24 h + 1 h x 37 d: 2,688 buckets of 8 bytes and 2,328 flags are 23.8 KB a scope.
+# 37 days, so that a restart finds the 5 weeks behind every hour of the last day: 35 + 1, and the open one.
+SCOPE_RINGS: Final = (Spec(10, 360, 12), Spec(60, 1440, 60), Spec(3600, 888, 24))
 # Parts of a scope (drivers, child scopes): 1 min x 2 h + 1 h x 8 d, 2.7 KB; a scope has many of them.
 COMPONENT_RINGS: Final = (Spec(60, 120, 10), Spec(3600, 192, 24))
 

@@ -77,7 +77,7 @@ class Views:
         ring = rings.rings[HISTORY.index(window)]
         width_s = ring.spec.width_s
         closed = max(burn.evaluated_s, 0) // width_s
-        buckets = np.arange(max(ring.tail, closed - ring.spec.slots), closed)
+        buckets = np.arange(max(ring.tail, closed - DAYS_HELD * DAY_S // width_s), closed)
         rates = ring.data[buckets % ring.spec.slots, number] / _NANO * HOUR_S / width_s
         known = buckets * width_s // HOUR_S >= rings.first_hour[number]
         return {

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from copy import deepcopy
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def held_from_s(rings: RingSet, level: int) -> int:
 class Rings(RuleBasedStateMachine):
     """`rows` is the model: everything that was ever added, by (series, width, bucket)."""
 
-    specs = SMALL
+    specs: tuple[Spec, ...] = SMALL
 
     def __init__(self) -> None:
         super().__init__()
@@ -189,7 +190,7 @@ def test_memory_of_a_series(specs: tuple[Spec, ...]) -> None:
     assert size <= (24 * 1024 if specs is SCOPE_RINGS else 3 * 1024)
     assert all(spec.slots % spec.block == 0 for spec in specs)
     assert all(b.width_s % a.width_s == 0 and a.width_s * a.slots >= b.width_s
-               for a, b in zip(specs, specs[1:], strict=False))  # fmt: skip
+               for a, b in pairwise(specs))  # fmt: skip
 
 
 def test_an_idle_commit_writes_nothing() -> None:
