@@ -223,9 +223,9 @@ async def test_a_broker_that_goes_away_is_told_and_what_is_known_is_still_served
                 assert answer.status == 202
 
 
-def run(*settings: str) -> subprocess.CompletedProcess[str]:
+def run(*settings: str, command: str = "serve") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["env", *settings, str(BURNLINE), "serve"], capture_output=True, text=True, check=False, timeout=60
+        ["env", *settings, str(BURNLINE), command], capture_output=True, text=True, check=False, timeout=60
     )
 
 
@@ -250,6 +250,15 @@ async def test_a_port_that_is_taken_is_one_sentence(cluster: Kafka, section: str
     settings = [f"BURNLINE_{name.upper()}__PORT={port}" for name, port in ports.items()]
     done = await asyncio.to_thread(run, *settings, *_settings(cluster))
     assert f"127.0.0.1:{ports[section]}" in sentence(done)
+    taken.close()
+
+
+@pytest.mark.parametrize("command", ["meter", "worker"])
+async def test_stages_too_say_that_the_metrics_port_is_taken(command: str) -> None:
+    taken = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    port = taken.sockets[0].getsockname()[1]
+    done = await asyncio.to_thread(run, f"BURNLINE_METRICS__PORT={port}", command=command)
+    assert sentence(done).startswith(f"burnline: cannot serve metrics on 127.0.0.1:{port}")
     taken.close()
 
 

@@ -10,10 +10,12 @@ import pytest
 from aiohttp import web
 from aiokafka import AIOKafkaProducer, TopicPartition
 from mode import Service
+from prometheus_client import CollectorRegistry
 
 from stream import config
 from stream.config import Kafka
 from stream.meter.stage import Meter
+from stream.metrics import Metrics
 from stream.notify.delivery import destinations
 from stream.schema import alerts, calibrations, topics
 from stream.schema.alerts import Alert, Severity, State
@@ -21,7 +23,7 @@ from stream.schema.calibrations import Calibration
 from stream.shell.kafka.meter import MeterService
 from stream.shell.kafka.notify import NotifyService
 from stream.shell.kafka.partition import Hooks, Kind, now_ms
-from stream.shell.kafka.process import Untold, meter_kind
+from stream.shell.kafka.process import meter_kind
 from stream.shell.kafka.service import StageService
 from stream.stage import Stage
 from tests.kafka.conftest import Log, committed
@@ -221,7 +223,7 @@ async def test_alerts_are_delivered_in_order_and_go_on_where_they_stopped(
 
     def service() -> NotifyService:
         [destination] = destinations(settings)
-        return NotifyService(cluster, settings, destination, Untold())
+        return NotifyService(cluster, settings, destination, Metrics(CollectorRegistry()))
 
     history = [alert("old", State.FIRING), alert("old", State.RESOLVED), alert("now", State.FIRING)]
     await put(cluster, topics.ALERTS, history)

@@ -13,7 +13,6 @@ from stream.meter.stage import Meter
 from stream.metrics import Metrics
 from stream.notify.delivery import Outcomes, destinations
 from stream.schema import topics
-from stream.schema.alerts import Alert
 from stream.shell.kafka import runner
 from stream.shell.kafka.agents import AgentService, build_app
 from stream.shell.kafka.meter import MeterService
@@ -21,16 +20,6 @@ from stream.shell.kafka.notify import NotifyService
 from stream.shell.kafka.observe import LagService, Observer, exposed
 from stream.shell.kafka.partition import Hooks, Kind
 from stream.shell.kafka.service import StageService
-
-
-class Untold:
-    """Outcomes of deliveries, when nobody wants to hear them."""
-
-    def delivered(self, destination: str, alert: Alert, latency_s: float) -> None: ...
-
-    def failed(self, destination: str) -> None: ...
-
-    def undeliverable(self, destination: str) -> None: ...
 
 
 def meter_kind(config: Config) -> Kind:

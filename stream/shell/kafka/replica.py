@@ -12,6 +12,7 @@ from stream.burn.stage import Burn
 from stream.config import Config
 from stream.meter.counters import Counters
 from stream.meter.stage import COUNTERS
+from stream.reconcile.ratio import Ratios
 from stream.schema import alerts as alerts_schema
 from stream.schema import calibrations as calibrations_schema
 from stream.schema import incidents as incidents_schema
@@ -29,6 +30,7 @@ FOLLOWED: Final = (
     topics.ALERT_STATE,
     topics.INCIDENTS,
     topics.CALIBRATIONS,
+    topics.VARIANCES,
     topics.METER_STATE,
 )
 """The topics whose records `saw` takes, each from its beginning."""
@@ -44,6 +46,7 @@ class KafkaReplica:
     def __init__(self, config: Config, append: Append) -> None:
         self.problem: str | None = None
         self.stages: dict[int, Burn] = {}
+        self.ratios = Ratios()
         self._config = config
         self._append = append
         self._alert_rows: dict[bytes, bytes] = {}
@@ -79,6 +82,8 @@ class KafkaReplica:
                     self._calibrations.pop(key, None)
                 else:
                     self._calibrations[key] = calibrations_schema.decode(value)
+            case topics.VARIANCES:
+                self.ratios.take(value)
             case topics.METER_STATE if key == COUNTERS:
                 self._counters[record.partition] = msgspec.json.decode(value, type=Counters)
 

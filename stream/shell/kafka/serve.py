@@ -30,7 +30,7 @@ from stream.shell.kafka.writer import Writer
 
 # A client waits this long for what it wrote; Kafka itself is given as long for a commit.
 WRITE_LIMIT_S: Final = 10.0
-INCIDENTS_EVERY_S: Final = 5.0
+OBSERVE_EVERY_S: Final = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -149,7 +149,8 @@ class ServeService(Service):
                     ).scopes
                 }
             )
-            await self.sleep(INCIDENTS_EVERY_S)
+            self._metrics.observe_reconciliation(replica.ratios.by_key())
+            await self.sleep(OBSERVE_EVERY_S)
 
 
 def run_serve(config: Config) -> None:
