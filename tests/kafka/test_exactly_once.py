@@ -5,6 +5,8 @@ key with what was sent.
 """
 
 import asyncio
+import random
+import time
 from collections.abc import Callable
 
 import pytest
@@ -37,23 +39,43 @@ async def test_dying_at_any_point_of_a_commit_loses_and_doubles_nothing(log: Log
     await log.check()
 
 
-async def test_killing_joining_and_leaving_in_mid_stream(log: Log, worker: Start) -> None:
-    first = worker()
-    await log.send(1000)
-    await log.arrived(topics.WINDOWS)
-    second = worker()
-    for _ in range(20):
+async def test_killing_freezing_joining_and_leaving_in_mid_stream(log: Log, worker: Start) -> None:
+    """Two workers; every second or two one of them, by chance, is killed, frozen or stopped."""
+    chance = random.Random(3)
+    pair = [worker(), worker()]
+    feeding = asyncio.create_task(feed(log, seconds=15))
+    while not feeding.done():
+        await asyncio.sleep(chance.uniform(0.5, 2))
+        revive(pair, worker)
+        victim, harm = chance.choice(pair), chance.choice(["kill", "freeze", "stop"])
+        if harm == "kill":
+            victim.kill()
+        elif harm == "stop":
+            victim.terminate()
+        else:
+            victim.freeze()
+            await asyncio.sleep(chance.uniform(2, 3))  # longer than its session
+            victim.resume()
+    await feeding
+    checking = asyncio.create_task(log.check())
+    while not checking.done():
+        revive(pair, worker)
+        await asyncio.sleep(0.2)
+    await checking
+
+
+async def feed(log: Log, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
         await log.send(200)
         await asyncio.sleep(0.1)
-    first.kill()
-    await log.send(1000)
-    third = worker()
-    await log.arrived(topics.WINDOWS)
-    await log.send(1000)
-    assert second.terminate() == 0
-    await log.send(1000)
-    await log.check()
-    assert third.status is None
+
+
+def revive(workers: list[Worker], start: Start) -> None:
+    """As a supervisor would."""
+    for number, each in enumerate(workers):
+        if each.status is not None:
+            workers[number] = start()
 
 
 async def test_a_zombie_is_fenced(log: Log, worker: Start) -> None:

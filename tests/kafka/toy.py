@@ -143,6 +143,9 @@ class Worker:
         assert self._process.exitcode is not None
         return self._process.exitcode
 
+    def freeze(self) -> None:
+        os.kill(self.pid, signal.SIGSTOP)
+
     def resume(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
 
