@@ -48,7 +48,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         shop.fortnight()
         shop.live()
         try:
-            [page] = until(lambda: _pages(deployment), "a page at Alertmanager")
+            [page] = until(lambda: _pages(deployment), "a page at Alertmanager", patience_s=150)
             yield Scene(deployment, shop, page)
         finally:
             shop.rest()
