@@ -112,7 +112,7 @@ class Alerting(Section):
     """share of a wider scope's excess that a narrower one must make up to be its cause"""
     group_wait_s: int = 20
     """least age at which a scope that has parts may fire, so that the part at fault is found first"""
-    runbook_url: str = "https://example.com/burnline/runbooks/{detector}"
+    runbook_url: str = "http://127.0.0.1:9107/runbooks/{detector}"
     """link on a page; `{detector}` and `{scope}` are filled in"""
     console_url: str = "http://127.0.0.1:9107"
     """where people reach the console; the link on a page begins with it"""

@@ -26,6 +26,7 @@ def application(replica: Replica, http: Http, now_ms: Callable[[], int]) -> web.
     made.add_routes(
         [
             web.get("/", console.page),
+            web.get("/runbooks/{name}", console.runbook),
             web.get("/health", api.health),
             web.get("/api/v1/burn", api.burn),
             web.get(r"/api/v1/burn/{scope:[\s\S]+}/history", api.history),

@@ -21,7 +21,7 @@ def test_every_rule_says_what_to_do() -> None:
 
 def test_every_detector_has_a_runbook_with_the_same_parts() -> None:
     for detector in BUILT_IN:
-        runbook = ROOT / "docs" / "runbooks" / f"{detector.name}.md"
+        runbook = ROOT / "stream" / "serve" / "runbooks" / f"{detector.name}.md"
         assert {"check-in-one-minute", "contain", "afterwards"} <= anchors(runbook), runbook
 
 

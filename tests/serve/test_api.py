@@ -200,3 +200,13 @@ async def test_a_wrong_method_is_a_sentence(client: aiohttp.ClientSession) -> No
         assert answer.status == 405
         assert answer.headers["Allow"] == "GET,HEAD"
         assert (await answer.json())["error"] == "this path does not take this method: see docs/api.md"
+
+
+async def test_a_page_links_to_a_runbook_that_is_served(client: aiohttp.ClientSession) -> None:
+    async with client.get("/runbooks/step") as answer:
+        assert answer.status == 200
+        assert answer.content_type == "text/plain"
+        assert "## Contain" in await answer.text()
+    async with client.get("/runbooks/..%2F..%2Fconfig") as answer:
+        assert answer.status == 404
+        assert "there are burn-vs-baseline, burn-vs-budget, emergency, step" in (await answer.json())["error"]
