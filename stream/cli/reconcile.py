@@ -186,7 +186,10 @@ def _tell(report: Report, current: Iterable[Calibration], applied: bool, as_json
         sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
         return
     rows, days = len(report.lines), len(report.variances)
-    counts = f"{rows:,} invoice lines, {days:,} variances, {len(fresh):,} new factors"
+    counts = ", ".join(
+        f"{count:,} {name}{'' if count == 1 else 's'}"
+        for count, name in ((rows, "invoice line"), (days, "variance"), (len(fresh), "new factor"))
+    )
     print(f"Written: {counts}." if applied else f"Nothing was changed. --apply would write {counts}.")
     verb = "is now" if applied else "would be"
     for key, new in fresh.items():

@@ -264,12 +264,12 @@ async def test_people_are_told_what_would_change_and_what_has(tmp_path: Path) ->
         assert "aws / 111 / Amazon EC2" in asked
         assert re.search(r"unused commitment +│ +3.00", asked)
         assert asked.endswith(
-            "Nothing was changed. --apply would write 9 invoice lines, 5 variances, 1 new factors.\n"
+            "Nothing was changed. --apply would write 9 invoice lines, 5 variances, 1 new factor.\n"
             "  aws / 111 / Amazon EC2: the factor would be 1.0800, the first one "
             "(4 days, 2025-03-02 to 2025-03-05)\n"
         )
         told = (await shell.run(str(file), "--as-of", march(8), "--apply")).stdout
-        assert "Written: 9 invoice lines, 5 variances, 1 new factors.\n" in told
+        assert "Written: 9 invoice lines, 5 variances, 1 new factor.\n" in told
         assert "the factor is now 1.0800, the first one" in told
 
 
