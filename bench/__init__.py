@@ -1,0 +1,1 @@
+"""What burnline's speed is measured with: `python -m bench --help`. Results: docs/performance.md."""

@@ -1,0 +1,119 @@
+"""`python -m bench`: run it, show it, compare it."""
+
+import sys
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from bench import embedded, kafka, report
+from bench.contest import Results
+from stream.errors import UserError
+
+WRONG: Final = 1
+# A quick run shows that everything works; what it measures is mostly the start.
+ESTIMATES: Final = {"embedded": 1_000_000, "kafka": 600_000}
+QUICK: Final = {"embedded": 10_000, "kafka": 60_000}
+
+console = Console(stderr=True)
+
+
+class Part(StrEnum):
+    EMBEDDED = "embedded"
+    KAFKA = "kafka"
+
+
+_PARTS: Final[dict[Part, Callable[[int, int, int, Callable[[str], None]], Results]]] = {
+    Part.EMBEDDED: embedded.run,
+    Part.KAFKA: kafka.run,
+}
+
+
+def bench(
+    only: Annotated[Part | None, typer.Option(help="Run one part.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each contender runs, in turn.")] = 3,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="One small round: does it work, is it right?")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Fail if a ratio is worse than recorded.json says.")
+    ] = False,
+    plant_loss: Annotated[
+        bool,
+        typer.Option("--plant-loss", help="Drop one message in each contender: all must be found wrong."),
+    ] = False,
+) -> None:
+    """Measure burnline beside its limits and peers, each in a process of its own, in interleaved rounds.
+
+    Every answer is compared with exact sums; a wrong one is said and makes the exit status 1. What a
+    whole run (not --quick) measured is kept in bench/results/latest.json.
+
+    Example: python -m bench --only embedded --rounds 5
+    """
+    parts = [only] if only else list(Part)
+    rounds = 1 if quick else rounds
+    sizes = QUICK if quick else ESTIMATES
+    results = [_play(part, sizes[part], rounds, int(plant_loss)) for part in parts]
+    settings = {f"{part}_estimates": sizes[part] for part in parts}
+    found = report.Report(report.machine(), settings, _merged(results))
+    if as_json:
+        sys.stdout.write(report.encode(found).decode())
+    else:
+        report.show(found, Console())
+    wrong = [row for row in found.results.rows if row.wrong]
+    for row in wrong:
+        console.print(f"[red]{row.name} is wrong[/]: {row.wrong}", highlight=False)
+    if not wrong and not quick:
+        report.keep(found)
+    worse = _compare(found)
+    if wrong or (check and worse):
+        raise typer.Exit(WRONG)
+
+
+def _play(part: Part, estimates: int, rounds: int, drop: int) -> Results:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task(part)
+
+        def told(name: str) -> None:
+            if console.is_terminal:
+                progress.update(bar, description=f"{part}: {name}")
+            else:
+                console.print(f"{part}: {name}", highlight=False)
+
+        return _PARTS[part](estimates, rounds, drop, told)
+
+
+def _merged(results: Iterable[Results]) -> Results:
+    merged = Results([], {}, {})
+    for one in results:
+        merged.rows += one.rows
+        merged.ratios |= one.ratios
+        merged.abouts |= one.abouts
+    return merged
+
+
+def _compare(found: report.Report) -> list[str]:
+    worse = report.regressions(found)
+    if worse is None:
+        console.print("nothing of this size is recorded to compare with", style="dim")
+        return []
+    for line in worse:
+        console.print(f"[yellow]worse than recorded[/]: {line}", highlight=False)
+    if not worse:
+        console.print("no ratio is worse than recorded", style="dim")
+    return worse
+
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app.command()(bench)
+
+if __name__ == "__main__":
+    try:
+        app(prog_name="python -m bench")
+    except UserError as error:
+        sys.exit(f"bench: {error}")

@@ -1,0 +1,83 @@
+"""`python -m bench`: right answers pass, wrong ones are found and named, ratios are compared."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bench import report
+from bench.contest import Contender, Results, Spread, fault
+from bench.embedded import RATIOS
+from bench.process import Failed, Measured, Task, run
+from bench.report import Machine, Report
+from bench.workload import Oracle
+
+ROOT = Path(__file__).parents[2]
+
+
+def bench(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "bench", "--only", "embedded", "--quick", *arguments],
+        cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_a_quick_run_is_right_and_prints_well_formed_json() -> None:
+    done = bench("--json")
+    assert done.returncode == 0, done.stderr
+    found = msgspec.json.decode(done.stdout, type=Report)
+    assert set(found.results.ratios) == {ratio.name for ratio in RATIOS}
+    assert all(row.estimates == 10_000 and not row.wrong for row in found.results.rows)
+    assert found.machine.cores > 0
+
+
+def test_a_planted_loss_is_found_in_every_contender() -> None:
+    done = bench("--json", "--plant-loss")
+    assert done.returncode == 1
+    found = msgspec.json.decode(done.stdout, type=Report)
+    assert all("instead of 10,000" in row.wrong for row in found.results.rows), done.stderr
+
+
+SUMS = Contender("one", "", "", ("total", "team"))
+ORACLE = Oracle(3, {"total": 30, "team=a": 30, "service=a/b": 30})
+
+
+def test_the_count_may_be_right_and_a_sum_wrong() -> None:
+    measured = Measured(3, 1.0, 1.0, 0, {"total": 30, "team=a": 29})
+    wrong = "1 of 2 sums are wrong (nano-dollars): team=a 29 instead of 30"
+    assert fault(SUMS, measured, ORACLE) == wrong
+
+
+def test_a_sum_that_is_missing_is_wrong_and_one_not_asked_for_does_not_matter() -> None:
+    assert "team=a 0 instead of 30" in fault(SUMS, Measured(3, 1.0, 1.0, 0, {"total": 30}), ORACLE)
+    assert fault(SUMS, Measured(3, 1.0, 1.0, 0, {"total": 30, "team=a": 30}), ORACLE) == ""
+
+
+def test_a_contender_that_crashes_says_why() -> None:
+    with pytest.raises(Failed, match=r"ended with status 1:(.|\n)*No such file"):
+        run("bench.embedded.decode", Task("/nowhere", ""))
+
+
+def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ratio: Spread) -> Report:
+    one = Report(Machine("x", 2, 1, "y", "3"), {"estimates": 10}, Results([], {"a / b": ratio}, {}))
+    monkeypatch.setattr(report, "RECORDED", tmp_path / "recorded.json")
+    (tmp_path / "recorded.json").write_bytes(report.encode(one))
+    return one
+
+
+def test_a_ratio_is_worse_only_beyond_the_recorded_spread_and_a_fifth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = recorded(tmp_path, monkeypatch, Spread(10.0, 8.0, 12.0))
+    found.results.ratios = {"a / b": Spread(6.5, 5.0, 9.0)}
+    assert report.regressions(found) == []
+    found.results.ratios = {"a / b": Spread(6.3, 5.0, 9.0)}
+    assert report.regressions(found) == ["a / b: 6.3 × now, recorded 10 × (8 – 12)"]
+
+
+def test_another_size_is_not_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = recorded(tmp_path, monkeypatch, Spread(10.0, 8.0, 12.0))
+    found.settings = {"estimates": 20}
+    assert report.regressions(found) is None
