@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors import registry
-from detectors.contract import NONE, PAGE, View
+from detectors.contract import BUCKET_S, NONE, PAGE, View
 from stream.burn.baseline import KINDS, Baseline
 from stream.burn.figures import Figures
 from stream.burn.month import exhaustion_s
@@ -35,6 +35,7 @@ K = TypeVar("K")
 # detector looks back as far, so no bucket goes unseen.
 CATCH_UP_S: Final = 300
 HOUR_S: Final = 3600
+BUCKET_MS: Final = BUCKET_S * 1000
 TOP: Final = 3
 _SEVERITIES: Final = {NONE: "none", PAGE: "page"}
 
@@ -64,6 +65,7 @@ class Burn:
         self._evaluations: list[wire.Evaluation] = []
         self._moved = False
         self._last: Look | None = None
+        self._since_ms = -1  # by the meters' clocks, when this instance heard the first of them
 
     @property
     def evaluated_s(self) -> int:
@@ -97,6 +99,9 @@ class Burn:
     def take(self, batch: Batch) -> None:
         for value in batch.values:
             record = spend.decode(value)
+            # Also where the newest money went to another partition, so that all hold the same time.
+            if record.watermark_ms >= 0:
+                self.windows.advance(-(-record.watermark_ms // BUCKET_MS) * BUCKET_S)
             self.windows.add(record.rows)
             self._heard(record)
             self._evaluate()
@@ -127,6 +132,8 @@ class Burn:
         return commit
 
     def _heard(self, record: spend.Spend) -> None:
+        if self._since_ms < 0:
+            self._since_ms = record.sent_ms
         known = self._clock.sources.get(record.usage_partition)
         moved_ms = record.sent_ms
         if known is not None and record.watermark_ms <= known.watermark_ms:
@@ -139,13 +146,14 @@ class Burn:
         """Up to when everything is in: the slowest partition that is neither idle nor lost.
 
         Idle: its meter lives but its watermark stands still. Lost: its meter itself is not heard. If
-        all are idle, time goes on at the meters' clocks, that far behind.
+        all are idle, time goes on at the meters' clocks, that far behind. Before the first bucket is
+        judged, a meter that was never heard is waited for as long.
         """
         sources = self._clock.sources
         patience_ms = self._config.burn.idle_after_s * 1000
         newest_ms = max((source.sent_ms for source in sources.values()), default=-1)
-        waiting = self._usage_partitions - len(sources)
-        if not sources or (waiting and newest_ms - min(s.moved_ms for s in sources.values()) < patience_ms):
+        waiting = self._clock.evaluated_s < 0 and len(sources) < self._usage_partitions
+        if not sources or (waiting and newest_ms - self._since_ms < patience_ms):
             return -1
         active = [
             source.watermark_ms
