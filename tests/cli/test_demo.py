@@ -28,7 +28,7 @@ def test_the_demo_ends_with_one_complete_page_for_the_service_that_ran_away() ->
         r"last 60 min +pod_hours \$",
         r"deploy +checkout .* autoscaling target .* likely to blame",
         r"how sure +baseline by hour of",
-        r"runbook +https://",
+        r"runbook +http://127\.0\.0\.1:9107/runbooks/step",
         r"console +http://127\.0\.0\.1",
         r"key +service=shop/checkout@\d+/page-fast",
     ):
