@@ -11,14 +11,16 @@ from stream.scopes import BILLING, UNMAPPED, UNPRICED, calibrated_scope, scope_n
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """`rows` are what the money adds to; `notes` the same scopes' remarks on calibrated money. The last
-    note of a billed label set is a scope of its own, since components are held for days, scopes for weeks.
+    """`rows` are what the money adds to, `unpriced` what an estimate without cost or price adds to besides;
+    `notes` are the same scopes' remarks on calibrated money. The last note of a billed label set is a
+    scope of its own, since components are held for days, scopes for weeks.
 
     `billing` is (provider, account, service), the key that an invoice line has too, or None.
     """
 
     labels: dict[str, str]
     rows: tuple[Name, ...]
+    unpriced: tuple[Name, ...]
     notes: tuple[Name, ...]
     billing: tuple[str, str, str] | None
     unmapped: bool
@@ -32,7 +34,7 @@ class Attributor:
         self._owners = tuple(owners)
         self._owner_label = owner_label
 
-    def attribute(self, labels: Mapping[str, str], driver: str, priced: bool) -> Attribution:
+    def attribute(self, labels: Mapping[str, str], driver: str) -> Attribution:
         """The scopes of one label set. An estimate without an owner also counts in `unmapped`, one
         without cost or price in `unpriced`: both are scopes like any other."""
         owned = self._owned(labels)
@@ -49,20 +51,17 @@ class Attributor:
                 child = UNMAPPED
             if child is not None:
                 rows.append(Name(scope, child, CHILD))
-        special = [UNMAPPED] if unmapped else []
-        special += [] if priced else [UNPRICED]
         narrowest = next((scope for rule in reversed(self._scopes) if (scope := member[rule.name])), None)
-        for scope in special:
-            rows.append(Name(scope, driver, DRIVER))
-            if narrowest is not None and narrowest != "total":
-                rows.append(Name(scope, narrowest, CHILD))
+        if unmapped:
+            rows += _special(UNMAPPED, driver, narrowest)
         billing = self._billing(owned)
         if billing is not None:
             rows.append(Name(scope_name(BILLING, billing), driver, DRIVER))
         notes = tuple(Name(row.scope, CALIBRATION, NOTE) for row in rows if row.role == DRIVER)
         if billing is not None:
             notes = (*notes, Name(calibrated_scope(billing), CALIBRATION, DRIVER))
-        return Attribution(owned, tuple(rows), notes, billing, unmapped)
+        unpriced = tuple(_special(UNPRICED, driver, narrowest))
+        return Attribution(owned, tuple(rows), unpriced, notes, billing, unmapped)
 
     def _owned(self, labels: Mapping[str, str]) -> dict[str, str]:
         owned = dict(labels)
@@ -89,6 +88,13 @@ class Attributor:
         if not (service and labels.get("provider") and labels.get("account")):
             return None
         return labels["provider"], labels["account"], service
+
+
+def _special(scope: str, driver: str, narrowest: str | None) -> list[Name]:
+    rows = [Name(scope, driver, DRIVER)]
+    if narrowest is not None and narrowest != "total":
+        rows.append(Name(scope, narrowest, CHILD))
+    return rows
 
 
 def _fill(template: str, labels: Mapping[str, str]) -> str:

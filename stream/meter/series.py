@@ -79,11 +79,12 @@ class SeriesTable:
         if problem:
             self._problem = (key, problem)  # only the last: a flood of bad label sets must cost nothing
             return INVALID
-        priced = self._attributor.attribute(labels, driver, priced=True)
-        unpriced = self._attributor.attribute(labels, driver, priced=False)
-        targets = (self._intern(unpriced.rows), self._intern(priced.rows), self._intern(priced.notes))
+        found = self._attributor.attribute(labels, driver)
+        targets = (
+            self._intern(found.rows + found.unpriced), self._intern(found.rows), self._intern(found.notes)
+        )  # fmt: skip
         number = len(self.series)
-        self.series.append(Series(driver, sku, priced, targets))
+        self.series.append(Series(driver, sku, found, targets))
         self.ids[key] = number
         return number
 

@@ -288,7 +288,7 @@ class TestConfiguration:
         for at_ms in (NIGHT_MS, NOON_MS, SUNDAY_NOON_MS):
             for estimate, labels in estimates(hour(at_ms)):
                 cost = cost_nusd(estimate, labels, prices)
-                owned = attributor.attribute(labels, estimate.driver, priced=True)
+                owned = attributor.attribute(labels, estimate.driver)
                 by_team[owned.labels.get("team", "unmapped")] += cost
                 found_by_rule += cost if "team" not in labels and not owned.unmapped else 0
         total = sum(by_team.values())
