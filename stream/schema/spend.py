@@ -48,7 +48,7 @@ class _Wire(msgspec.Struct, array_like=True):
     position: int
     watermark_ms: int
     sent_ms: int
-    names: list[tuple[str, str, int]]
+    names: list[Name]
     key: bytes
     width: bytes
     bucket: bytes
@@ -87,7 +87,7 @@ def encode(spend: Spend) -> bytes:
             spend.position,
             spend.watermark_ms,
             spend.sent_ms,
-            [(*name,) for name in rows.names],
+            rows.names,
             rows.key.astype("<u4").tobytes(),
             rows.width.astype("<u2").tobytes(),
             rows.bucket.astype("<u4").tobytes(),
@@ -102,7 +102,7 @@ def decode(value: bytes) -> Spend:
     """Raises `msgspec.MsgspecError` for anything that `encode` did not write."""
     wire = _decoder.decode(value)
     rows = Rows(
-        names=[Name(*name) for name in wire.names],
+        names=wire.names,
         key=np.frombuffer(wire.key, "<u4").astype(np.int64),
         width=np.frombuffer(wire.width, "<u2").astype(np.int64),
         bucket=np.frombuffer(wire.bucket, "<u4").astype(np.int64),
