@@ -181,19 +181,31 @@ class RingSet:
             blocks = np.maximum(codes & _BLOCK_MASK, ring.tail // size)
             # Slots that are not yet overwritten share their row with the block that overwrites them.
             blocks = np.where((blocks + lap) * size <= ring.head, blocks + lap, blocks)
-            for code in np.unique(codes >> _SERIES_SHIFT << _SERIES_SHIFT | blocks).tolist():
-                series, block = code >> _SERIES_SHIFT, code & _BLOCK_MASK
-                first = block * size % ring.spec.slots
-                values = ring.data[first : first + size, series]
-                flags = ring.explicit[first : first + size, series]
-                mask = int(np.packbits(flags, bitorder="little").tobytes()[::-1].hex(), 16) if level else 0
-                key = schema.block_key(self.group, level, first // size, self.names[series])
-                total, first_hour = int(self.total_nusd[series]), int(self.first_hour[series])
-                row = schema.Block(
-                    block, ring.head, version, total, first_hour, mask, values.astype("<i8").tobytes()
-                )
-                yield StateRow(key, schema.encode_block(row))
+            codes = np.unique(codes >> _SERIES_SHIFT << _SERIES_SHIFT | blocks)
+            yield from self._rows(level, codes >> _SERIES_SHIFT, codes & _BLOCK_MASK, version)
             dirty.clear()
+
+    def _rows(self, level: int, series: Ints, block: Ints, version: int) -> Iterator[StateRow]:
+        """The state rows of these blocks. Read as one matrix: thousands are written at every commit."""
+        ring, size = self.rings[level], self.rings[level].spec.block
+        first = block * size % ring.spec.slots
+        slots, columns = first[:, np.newaxis] + np.arange(size), series[:, np.newaxis]
+        values = ring.data[slots, columns].astype("<i8").tobytes()
+        length = size * 8
+        masks = [0] * len(series)
+        if level:
+            flags = np.packbits(ring.explicit[slots, columns], axis=1, bitorder="little")
+            masks = [int.from_bytes(row.tobytes(), "little") for row in flags]
+        rows = zip(
+            series.tolist(), block.tolist(), (first // size).tolist(), masks,
+            self.total_nusd[series].tolist(), self.first_hour[series].tolist(), strict=True,
+        )  # fmt: skip
+        for index, (number, code, slot, mask, total, first_hour) in enumerate(rows):
+            held = values[index * length : (index + 1) * length]
+            row = schema.Block(code, ring.head, version, total, first_hour, mask, held)
+            yield StateRow(
+                schema.block_key(self.group, level, slot, self.names[number]), schema.encode_block(row)
+            )
 
     def restore(self, rows: Iterable[StateRow], head_s: int) -> None:
         """Fill empty rings from state rows of this group, then fold what only finer rings hold."""
