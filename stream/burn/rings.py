@@ -276,5 +276,7 @@ class RingSet:
 
 def _wider(array: NDArray[_T], capacity: int) -> NDArray[_T]:
     wider = np.zeros((*array.shape[:-1], capacity), array.dtype)
-    wider[..., : array.shape[-1]] = array
+    # Slots that hold nothing are left untouched: memory that is never written is never taken.
+    used = array.any(axis=-1)
+    wider[..., : array.shape[-1]][used] = array[used]
     return wider
