@@ -8,9 +8,11 @@ from stream.config import Config
 from stream.shell.embedded.database import Database
 from stream.shell.embedded.node import Node
 from stream.shell.embedded.replay import Replay
+from stream.shell.garbage import collect_rarely
 
 
 def measure(task: Task) -> Measured:
+    collect_rarely()  # as the command does
     work = Workload.load(Path(task.workload))
     file = Path(task.folder) / "burnline.db"
     node = Node(Config(), Database(file))

@@ -9,6 +9,7 @@ from stream.config import Config, Kafka
 from stream.meter import price
 from stream.meter.stage import Meter
 from stream.schema.topics import USAGE
+from stream.shell.garbage import collect_rarely
 from stream.shell.kafka import process, runner
 from stream.shell.kafka.meter import MeterService
 from stream.shell.kafka.partition import Hooks
@@ -27,6 +28,7 @@ class Lossy(Meter):
 
 
 def measure(task: Task) -> Measured:
+    collect_rarely()  # as the command does
     config = Config(kafka=Kafka(bootstrap=task.bootstrap, topic_prefix=task.prefix, group=task.prefix))
     hooks, positions = Hooks(), dict[tuple[str, int], int]()
     found: list[Measured] = []

@@ -8,6 +8,7 @@ import typer
 
 from stream.cli import config, demo, incident, reconcile, replay, run, topics
 from stream.errors import UserError
+from stream.shell.garbage import collect_rarely
 
 app = typer.Typer(
     name="burnline",
@@ -45,6 +46,7 @@ def main() -> None:
 
         print(f"burnline {version('burnline')}")
         return
+    collect_rarely()
     try:
         app()
     except UserError as error:
