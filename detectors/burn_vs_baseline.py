@@ -1,5 +1,6 @@
 """Detector `burn-vs-baseline`: a short and a long window both far over what is normal."""
 
+from functools import partial
 from typing import Annotated, ClassVar, Final
 
 import numpy as np
@@ -63,15 +64,28 @@ class BurnVsBaseline:
         self._ratios = (params.page_ratio, params.ticket_ratio)
 
     def observe(self, view: View) -> Scores:
+        windows_s = {window_s for pair in WINDOWS for window_s in pair}
+        burn = {window_s: known(view.burn_usd_per_hour[window_s]) for window_s in windows_s}
+        expected = {window_s: _expected(view, window_s) for window_s in windows_s}
+
+        def over(window_s: int, ratio: float) -> Floats:
+            normal = expected[window_s]
+            limit = np.maximum(ratio * normal, normal + self._params.floor_usd_per_hour)
+            return np.maximum(burn[window_s], 0.0) / limit
+
+        def began_s(short_s: int, long_s: int) -> Ints:
+            short, long = (burn[window_s] - expected[window_s] for window_s in (short_s, long_s))
+            return onset(view.time_s, short_s, short, long_s, long)
+
         return decide(
             view.time_s,
             scores=[
-                np.minimum(self._over(view, short_s, ratio), self._over(view, long_s, ratio))
+                np.minimum(over(short_s, ratio), over(long_s, ratio))
                 for (short_s, long_s), ratio in zip(WINDOWS, self._ratios, strict=True)
             ],
             severities=(PAGE, TICKET),
             windows_s=[long_s for _, long_s in WINDOWS],
-            onsets_s=[_onset(view, short_s, long_s) for short_s, long_s in WINDOWS],
+            onsets_s=[partial(began_s, *pair) for pair in WINDOWS],
             tiers=TIERS,
         )
 
@@ -94,19 +108,7 @@ class BurnVsBaseline:
     def load(self, state: bytes) -> None:
         """Nothing to take up: all that it needs is in the view."""
 
-    def _over(self, view: View, window_s: int, ratio: float) -> Floats:
-        expected = _expected(view, window_s)
-        limit = np.maximum(ratio * expected, expected + self._params.floor_usd_per_hour)
-        return np.maximum(known(view.burn_usd_per_hour[window_s]), 0.0) / limit
-
 
 def _expected(view: View, window_s: int) -> Floats:
     # A scope of credits may be expected to spend less than nothing; a ratio to that has no meaning.
     return np.maximum(known(view.expected_usd_per_hour[window_s]), 0.0)
-
-
-def _onset(view: View, short_s: int, long_s: int) -> Ints:
-    short_excess, long_excess = (
-        known(view.burn_usd_per_hour[window_s]) - _expected(view, window_s) for window_s in (short_s, long_s)
-    )
-    return onset(view.time_s, short_s, short_excess, long_s, long_excess)

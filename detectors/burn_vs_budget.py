@@ -1,6 +1,7 @@
 """Detector `burn-vs-budget`: the month's budget is used up too fast."""
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, ClassVar, Final
 
 import numpy as np
@@ -94,16 +95,19 @@ class BurnVsBudget:
 
     def observe(self, view: View) -> Scores:
         even = even_rate(view)
-        excess = {window_s: _excess(view, window_s) for pair in WINDOWS for window_s in pair}
+        burn = burns_at_least(view)
+        excess = {
+            window_s: burn[window_s] - expected(view, window_s, even) for pair in WINDOWS for window_s in pair
+        }
         scores, onsets_s = [], []
         for (short_s, long_s), factor in zip(WINDOWS, self._factors, strict=True):
             limit = np.maximum(factor * even, self._params.floor_usd_per_hour)
             scores.append(np.maximum(np.minimum(excess[short_s], excess[long_s]), 0.0) / limit)
-            onsets_s.append(onset(view.time_s, short_s, excess[short_s], long_s, excess[long_s]))
-        day_ago = np.full(len(view.scopes), view.time_s - DAY_S, dtype=np.int64)
+            onsets_s.append(partial(onset, view.time_s, short_s, excess[short_s], long_s, excess[long_s]))
+        day_ago = partial(np.full, len(view.scopes), view.time_s - DAY_S, dtype=np.int64)
         return decide(
             view.time_s,
-            scores=[*scores, self._long(view, even)],
+            scores=[*scores, self._long(view, even, burn[DAY_S])],
             severities=(PAGE, PAGE, TICKET, TICKET),
             windows_s=[*(long_s for _, long_s in WINDOWS), DAY_S],
             onsets_s=[*onsets_s, day_ago],
@@ -138,9 +142,9 @@ class BurnVsBudget:
     def load(self, state: bytes) -> None:
         """Nothing to take up: all that it needs is in the view."""
 
-    def _long(self, view: View, even: Floats) -> Floats:
+    def _long(self, view: View, even: Floats, day: Floats) -> Floats:
         enough = known(view.budget_usd) + self._params.floor_usd_per_hour * view.month_s / 3600
-        burn = burn_at_least(view, DAY_S) / (self._params.long_factor * even)
+        burn = day / (self._params.long_factor * even)
         return np.maximum(np.minimum(burn, known(view.projection_usd) / enough), 0.0)
 
 
@@ -156,23 +160,28 @@ def expected(view: View, window_s: int, even: Floats) -> Floats:
     return np.where(np.isnan(baseline), even, np.maximum(baseline, 0.0))
 
 
-def burn_at_least(view: View, window_s: int) -> Floats:
-    """The burn over a window; where that is older than the scope, the least that its known part makes."""
-    burn = known(view.burn_usd_per_hour[window_s])
-    for shorter_s in sorted((w for w in WINDOWS_S if w < window_s), reverse=True):
-        part = known(view.burn_usd_per_hour[shorter_s]) * (shorter_s / window_s)
-        burn = np.where(np.isnan(burn), part, burn)
-    return burn
+def burns_at_least(view: View) -> dict[int, Floats]:
+    """The burn over each window; where that is older than the scope, the least that its known part makes."""
+    burns = {window_s: known(view.burn_usd_per_hour[window_s]) for window_s in WINDOWS_S}
+    least: dict[int, Floats] = {}
+    for window_s, burn in burns.items():
+        least[window_s] = burn
+        for shorter_s in sorted((w for w in WINDOWS_S if w < window_s), reverse=True):
+            unknown = np.isnan(least[window_s])
+            if not unknown.any():
+                break
+            least[window_s] = np.where(unknown, burns[shorter_s] * (shorter_s / window_s), least[window_s])
+    return least
 
 
 def _excess(view: View, window_s: int) -> Floats:
-    return burn_at_least(view, window_s) - expected(view, window_s, even_rate(view))
+    return burns_at_least(view)[window_s] - expected(view, window_s, even_rate(view))
 
 
 def _runs_out(view: View, window_s: int, index: int) -> str:
     """When the budget is used up at the window's rate, to the minute."""
     left_usd = float(view.budget_usd[index] - view.month_to_date_usd[index])
-    rate = float(burn_at_least(view, window_s)[index])
+    rate = float(burns_at_least(view)[window_s][index])
     if left_usd <= 0:
         return "the budget is used up already"
     left_s = left_usd / rate * 3600 if rate > 0 else np.inf

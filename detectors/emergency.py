@@ -1,12 +1,13 @@
 """Detector `emergency`: a day that ruins the month."""
 
+from functools import partial
 from typing import Annotated, ClassVar, Final
 
 import numpy as np
 from pydantic import Field
 
 from detectors.burn_vs_budget import even_rate, expected
-from detectors.contract import PAGE, Floats, Params, Scores, View
+from detectors.contract import PAGE, Floats, Ints, Params, Scores, View
 from detectors.scoring import decide, known, onset, usd
 
 HOUR_S: Final = 3600
@@ -68,16 +69,21 @@ class Emergency:
         self._params = params
 
     def observe(self, view: View) -> Scores:
-        excess = {window_s: _excess(view, window_s) for window_s in (300, HOUR_S, DAY_S)}
+        even = even_rate(view)
+
+        def began_s(short_s: int, long_s: int) -> Ints:
+            short, long = (
+                known(view.burn_usd_per_hour[window_s]) - expected(view, window_s, even)
+                for window_s in (short_s, long_s)
+            )
+            return onset(view.time_s, short_s, short, long_s, long)
+
         return decide(
             view.time_s,
-            scores=[np.minimum(self._over(view, HOUR_S), self._over(view, DAY_S)), self._month(view)],
+            scores=[np.minimum(self._over(view, HOUR_S), self._over(view, DAY_S)), self._month(view, even)],
             severities=(PAGE, PAGE),
             windows_s=(DAY_S, HOUR_S),
-            onsets_s=[
-                onset(view.time_s, HOUR_S, excess[HOUR_S], DAY_S, excess[DAY_S]),
-                onset(view.time_s, 300, excess[300], HOUR_S, excess[HOUR_S]),
-            ],
+            onsets_s=[partial(began_s, HOUR_S, DAY_S), partial(began_s, 300, HOUR_S)],
             tiers=TIERS,
         )
 
@@ -106,15 +112,11 @@ class Emergency:
         limit = np.maximum(self._params.day_ratio * normal, normal + self._params.floor_usd_per_hour)
         return np.maximum(known(view.burn_usd_per_hour[window_s]), 0.0) / limit
 
-    def _month(self, view: View) -> Floats:
-        budget = even_rate(view) * (view.month_s / 3600)
+    def _month(self, view: View, even: Floats) -> Floats:
+        budget = even * (view.month_s / 3600)
         hours = min(DAY_S, max(view.month_s - view.month_elapsed_s, 0)) / 3600
-        day_excess = known(view.burn_usd_per_hour[HOUR_S]) - expected(view, DAY_S, even_rate(view))
+        day_excess = known(view.burn_usd_per_hour[HOUR_S]) - expected(view, DAY_S, even)
         total = np.maximum(known(view.projection_day_usd), 0.0)
         plan = total - hours * day_excess
         limit = np.maximum(budget, plan) + self._params.over_budget * budget
         return total / np.maximum(limit, plan + hours * self._params.floor_usd_per_hour)
-
-
-def _excess(view: View, window_s: int) -> Floats:
-    return known(view.burn_usd_per_hour[window_s]) - expected(view, window_s, even_rate(view))

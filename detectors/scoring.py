@@ -1,6 +1,6 @@
 """What the detectors share: which of several tiers speaks, since when, and how dollars are written."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -20,13 +20,14 @@ def decide(
     scores: Sequence[Floats],
     severities: Sequence[int],
     windows_s: Sequence[int],
-    onsets_s: Sequence[Ints],
+    onsets_s: Sequence[Callable[[], Ints]],
     tiers: Sequence[str],
 ) -> Scores:
     """One answer a scope out of several tiers, which are given most urgent first.
 
     The most urgent tier whose score reaches 1 speaks; where none does, the one nearest to it. A tier
-    whose score is NaN has no opinion; the answer is NaN only where no tier has one.
+    whose score is NaN has no opinion; the answer is NaN only where no tier has one. Onsets are worked out
+    only where something fires, which is seldom.
     """
     table = np.stack(scores)
     everyone = np.arange(table.shape[1])
@@ -34,13 +35,16 @@ def decide(
     fires = comparable >= 1
     any_fires = fires.any(axis=0)
     tier = np.where(any_fires, fires.argmax(axis=0), comparable.argmax(axis=0))
-    onset_s = np.minimum(np.stack(onsets_s)[tier, everyone], time_s)
+    onset_s = np.full(len(everyone), time_s)
+    if any_fires.any():
+        began = np.stack([began_s() for began_s in onsets_s])[tier, everyone]
+        onset_s = np.where(any_fires, np.minimum(began, time_s), time_s)
     return Scores(
         score=table[tier, everyone],
         severity=np.where(any_fires, np.asarray(severities)[tier], NONE),
         tier=tier,
         window_s=np.asarray(windows_s)[tier],
-        onset_s=np.where(any_fires, onset_s, time_s),
+        onset_s=onset_s,
         tiers=tuple(tiers),
     )
 

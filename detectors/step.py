@@ -89,7 +89,7 @@ class Step:
         rates = _rates(view)
         baseline = np.maximum(known(view.baseline_usd_per_hour), 0.0)
         end = _end_of_data(rates)
-        matters = [self._least_excess(view, baseline, window) for window in WINDOWS]
+        matters = self._least_excess(view, baseline)
         levels = _levels(rates, end, baseline, matters)
         table = np.stack(
             [np.maximum(level.max(axis=0) - baseline, 0.0) / least
@@ -98,23 +98,27 @@ class Step:
         everyone = np.arange(len(view.scopes))
         best = table.argmax(axis=0)
         score = table[best, everyone]
-        stop = np.stack([level.argmax(axis=0) for level in levels])[best, everyone] + ENDS[0, 0]
-        high = rates > baseline + np.stack(matters)[best, everyone] / 2
-        first = _first_of_run(high, stop - np.asarray(WINDOWS)[best], stop)
         fires = score >= 1
+        onset_s = np.full(len(everyone), view.time_s)
+        if fires.any():
+            stop = np.stack([level.argmax(axis=0) for level in levels])[best, everyone] + ENDS[0, 0]
+            high = rates > baseline + np.stack(matters)[best, everyone] / 2
+            first = _first_of_run(high, stop - np.asarray(WINDOWS)[best], stop)
+            onset_s = np.where(fires, view.time_s - (RECENT_BUCKETS - first) * BUCKET_S, view.time_s)
         return Scores(
             score=score,
             severity=np.where(fires, PAGE, NONE),
             tier=np.zeros(len(everyone), dtype=np.int64),
             window_s=np.asarray(WINDOWS)[best] * BUCKET_S,
-            onset_s=np.where(fires, view.time_s - (RECENT_BUCKETS - first) * BUCKET_S, view.time_s),
+            onset_s=onset_s,
             tiers=("fast",),
         )
 
     def reason(self, view: View, scores: Scores, index: int) -> str:
         window_s = int(scores.window_s[index])
         baseline = max(float(view.baseline_usd_per_hour[index]), 0.0)
-        least = float(self._least_excess(view, np.asarray([baseline]), window_s // BUCKET_S, index)[0])
+        least_of = dict(zip(WINDOWS, self._least_excess(view, np.asarray([baseline]), index), strict=True))
+        least = float(least_of[window_s // BUCKET_S][0])
         excess = float(scores.score[index]) * least
         return (
             f"Spends {usd(baseline + excess)}/h over {window_s} s, {usd(excess)}/h more than the"
@@ -127,19 +131,19 @@ class Step:
     def load(self, state: bytes) -> None:
         """Nothing to take up: all that it needs is in the view."""
 
-    def _least_excess(
-        self, view: View, baseline: Floats, window: int, index: int | slice = slice(None)
-    ) -> Floats:
-        """The excess in US dollars per hour from which a mean over `window` buckets matters."""
+    def _least_excess(self, view: View, baseline: Floats, index: int | slice = slice(None)) -> list[Floats]:
+        """For each window, the excess in US dollars per hour from which its mean matters."""
         calm = np.square(known(np.atleast_1d(view.spread_usd_per_hour[index])))
         single = np.maximum(np.square(known(np.atleast_1d(view.bucket_spread_usd_per_hour[index]))), calm)
-        share = min(1.25 * (SAMPLE_BUCKETS / window - SAMPLE_BUCKETS / RECENT_BUCKETS), 1.0)
-        spread = np.sqrt(calm + (single - calm) * share)
         params = self._params
-        sigmas = params.sigmas * (ONE_SAMPLE if window <= SAMPLE_BUCKETS else 1.0)
-        return np.maximum(
-            np.maximum(sigmas * spread, (params.ratio - 1) * baseline), params.floor_usd_per_hour
-        )
+        least = np.maximum((params.ratio - 1) * baseline, params.floor_usd_per_hour)
+        found: list[Floats] = []
+        for window in WINDOWS:
+            share = min(1.25 * (SAMPLE_BUCKETS / window - SAMPLE_BUCKETS / RECENT_BUCKETS), 1.0)
+            spread = np.sqrt(calm + (single - calm) * share)
+            sigmas = params.sigmas * (ONE_SAMPLE if window <= SAMPLE_BUCKETS else 1.0)
+            found.append(np.maximum(sigmas * spread, least))
+        return found
 
 
 def _rates(view: View) -> Floats:

@@ -77,7 +77,7 @@ class Baseline:
         for past in range(hour - WEEK_H, hour):
             self._learn(past)
         for past in range(hour - DAY_H, hour + 1):
-            self._expected[past % _KEPT] = self._lookup(past, past)[0]
+            self._expected[past % _KEPT] = self._lookup(np.array([past]), past)[0]
         self._begin(hour)
 
     def _learn(self, closed: int) -> None:
@@ -87,37 +87,37 @@ class Baseline:
         self._trailing[0] = _median(self._hours(closed - np.arange(DAY_H)), at_least=6)
 
     def _begin(self, hour: int) -> None:
-        rate, self._kinds = self._choose(self._week[hour % WEEK_H], self._day[hour % DAY_H])
-        self._expected[hour % _KEPT] = rate
-        following = hour + 1
-        self._expected[following % _KEPT] = self._choose(
-            self._week[following % WEEK_H], self._day[following % DAY_H]
-        )[0]
-
-    def _choose(self, week: Floats, day: Floats) -> tuple[Floats, Ints]:
-        trailing = self._trailing[0]
+        week, day, trailing = self._week[hour % WEEK_H], self._day[hour % DAY_H], self._trailing[0]
         kinds = np.where(np.isnan(trailing), NO_BASELINE, TRAILING_DAY)
         kinds = np.where(np.isnan(day), kinds, HOUR_OF_DAY)
-        kinds = np.where(np.isnan(week), kinds, HOUR_OF_WEEK)
-        return np.where(np.isnan(week), np.where(np.isnan(day), trailing, day), week), kinds
+        self._kinds = np.where(np.isnan(week), kinds, HOUR_OF_WEEK)
+        self._expected[hour % _KEPT] = _first_known(week, day, trailing)
+        following = hour + 1
+        self._expected[following % _KEPT] = _first_known(
+            self._week[following % WEEK_H], self._day[following % DAY_H], trailing
+        )
 
-    def _lookup(self, hour: int, now: int) -> tuple[Floats, Ints]:
-        """What was (or is) expected of any hour, from hours before both it and `now`."""
-        weeks = np.array([past for k in range(1, WEEKS + 2) if (past := hour - WEEK_H * k) < now][:WEEKS])
-        days = np.array([past for k in range(1, 40) if (past := hour - DAY_H * k) < now][:7])
-        before = min(hour, now) - 1 - np.arange(DAY_H)
-        week, day = _median(self._hours(weeks), at_least=2), _median(self._hours(days), at_least=3)
-        saved, self._trailing = self._trailing, _median(self._hours(before), at_least=6)[None, :]
-        chosen = self._choose(week, day)
-        self._trailing = saved
-        return chosen
+    def _lookup(self, hours: Ints, now: int, series: int | None = None) -> Floats:
+        """What was (or is) expected of any hours, (hours, scopes), from hours before both them and `now`;
+        of one series, or of all."""
 
-    def _hours(self, hours: Ints) -> Floats:
+        def median(count: int, distance: int, newest: Ints, at_least: int) -> Floats:
+            past = newest[None, :] - distance * np.arange(count)[:, None]
+            usd = self._hours(past.ravel(), series)
+            return _median(usd.reshape(count, -1), at_least).reshape(len(hours), usd.shape[1])
+
+        ahead = np.maximum(hours - now, -1)
+        week = median(WEEKS, WEEK_H, hours - WEEK_H * (np.maximum(ahead // WEEK_H, 0) + 1), at_least=2)
+        day = median(7, DAY_H, hours - DAY_H * (np.maximum(ahead // DAY_H, 0) + 1), at_least=3)
+        trailing = median(DAY_H, 1, np.minimum(hours, now) - 1, at_least=6)
+        return _first_known(week, day, trailing)
+
+    def _hours(self, hours: Ints, series: int | None = None) -> Floats:
         """US dollars of each hour and scope; NaN before (and in) the hour the scope first appeared."""
         ring = self._rings.rings[_HOUR]
-        size = self._size
-        usd = ring.data[hours % ring.spec.slots, :size] / 1e9
-        known = (hours[:, None] > self._rings.first_hour[None, :size]) & (hours >= ring.tail)[:, None]
+        mine = slice(0, self._size) if series is None else slice(series, series + 1)
+        usd = ring.data[hours % ring.spec.slots, mine] / 1e9
+        known = (hours[:, None] > self._rings.first_hour[None, mine]) & (hours >= ring.tail)[:, None]
         return np.where(known & (hours <= ring.head)[:, None], usd, np.nan)
 
     def _measure_spread(self, hour: int) -> None:
@@ -146,10 +146,8 @@ class Baseline:
         """Expected mean rate over [start, end), at most the last 24 hours."""
         if end_s - start_s <= 3600:
             return self.rate((start_s + end_s) / 2)
-        total = np.zeros(self._size)
-        for hour in range(start_s // 3600, -(-end_s // 3600)):
-            seconds = min(end_s, (hour + 1) * 3600) - max(start_s, hour * 3600)
-            total += self._expected[hour % _KEPT] * seconds
+        hours, seconds = _by_hour(start_s, end_s)
+        total = (self._expected[hours % _KEPT] * seconds[:, None]).sum(axis=0)
         return np.asarray(total / (end_s - start_s))
 
     def spread(self) -> Floats:
@@ -165,12 +163,12 @@ class Baseline:
 
     def expected_usd(self, series: int, start_s: int, end_s: int) -> float | None:
         """Dollars one scope was expected to spend over [start, end); None without a baseline."""
-        total = 0.0
-        for hour in range(start_s // 3600, -(-end_s // 3600)):
-            seconds = min(end_s, (hour + 1) * 3600) - max(start_s, hour * 3600)
-            recent = self._hour - DAY_H <= hour <= self._hour
-            rates = self._expected[hour % _KEPT] if recent else self._lookup(hour, self._hour)[0]
-            total += float(rates[series]) * seconds / 3600
+        hours, seconds = _by_hour(start_s, end_s)
+        recent = (self._hour - DAY_H <= hours) & (hours <= self._hour)
+        rates = self._expected[hours % _KEPT, series]
+        if not recent.all():
+            rates[~recent] = self._lookup(hours[~recent], self._hour, series)[:, 0]
+        total = float((rates * seconds).sum()) / 3600
         return None if np.isnan(total) else total
 
     def expected_hours_usd(self, first_hour: int, last_hour: int) -> Floats:
@@ -192,6 +190,17 @@ def _median(values: Floats, at_least: int) -> Floats:
     low = ordered[np.maximum((known - 1) // 2, 0), columns]
     high = ordered[np.minimum(known // 2, len(values) - 1), columns]
     return np.where(known >= at_least, (low + high) / 2, np.nan)
+
+
+def _first_known(week: Floats, day: Floats, trailing: Floats) -> Floats:
+    return np.where(np.isnan(week), np.where(np.isnan(day), trailing, day), week)
+
+
+def _by_hour(start_s: int, end_s: int) -> tuple[Ints, Floats]:
+    """The hours that [start, end) touches, and how many seconds of each lie in it."""
+    hours = np.arange(start_s // 3600, -(-end_s // 3600))
+    seconds = np.minimum(end_s, (hours + 1) * 3600) - np.maximum(start_s, hours * 3600)
+    return hours, seconds.astype(np.float64)
 
 
 def _padded(array: Floats, size: int) -> Floats:

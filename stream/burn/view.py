@@ -14,6 +14,7 @@ from stream.burn.windows import Windows
 
 Floats = NDArray[np.float64]
 
+HOUR_S: Final = 3600
 _FINE: Final = 0
 _FINE_HELD_S: Final = 3600  # the fine ring's length
 
@@ -50,17 +51,22 @@ class Lookout:
         per_hour = 3600 / BUCKET_S / 1e9
         recent = np.asarray(fine.rows(bucket - RECENT_BUCKETS, bucket)[:, :size].T * per_hour, np.float64)
         burn: dict[int, Floats] = {}
+        # All windows over an hour end with the same part of an hour.
+        hour_s = time_s // HOUR_S * HOUR_S
+        this_hour = rings.between(hour_s, time_s)[:size]
         for window_s in WINDOWS_S:
             start_s = time_s - window_s
             if window_s > _FINE_HELD_S:
                 start_s = start_s // 60 * 60  # so long ago only minutes are held
-            spent = rings.between(start_s, time_s)[:size]
+                spent = rings.between(start_s, hour_s)[:size] + this_hour
+            else:
+                spent = rings.between(start_s, time_s)[:size]
             burn[window_s] = np.asarray(spent * (3600 / (time_s - start_s) / 1e9), np.float64)
         month = Month.around(time_s)
-        month_nusd = rings.between(month.start_s, time_s)[:size]
+        month_nusd = rings.between(month.start_s, hour_s)[:size] + this_hour
         old_enough = rings.first_hour[:size] * 3600
         for window_s in WINDOWS_S:
-            burn[window_s] = np.where(old_enough > time_s - min(window_s, 3600), np.nan, burn[window_s])
+            burn[window_s] = np.where(old_enough > time_s - min(window_s, HOUR_S), np.nan, burn[window_s])
         expected = {window_s: baseline.mean(time_s - window_s, time_s) for window_s in WINDOWS_S}
         now = baseline.rate(time_s)
         spread = baseline.spread()
