@@ -128,8 +128,8 @@ class Meter:
         late = pack.late[order][first]
         count = np.diff(np.append(first, len(order)))
         quantity = np.add.reduceat(pack.quantity[order], first)
-        cost = np.add.reduceat(pack.cost_nusd[order], first)
-        cost += self._carry(np.add.reduceat(pack.rest_ausd[order], first), duplicate)
+        whole = pack.cost_nusd + self._carry(pack.rest_ausd, pack.duplicate)
+        cost = np.add.reduceat(whole[order], first)
         priced = self._price(series, start, quantity, has_cost == 1, cost)
         uncalibrated = cost.copy()
         self._calibrate(series, cost)
@@ -142,8 +142,11 @@ class Meter:
 
     def _carry(self, rest_ausd: Ints, duplicate: Ints) -> Ints:
         """Whole nano-dollars out of what costs have below one. What is left over waits for the next:
-        the total is the exact sum rounded once, however many rows it came in."""
+        the total is the exact sum rounded once, however many rows it came in. In order of arrival, so that
+        neither batches nor restarts change which estimate gets the nano-dollar."""
         whole = np.zeros(len(rest_ausd), np.int64)
+        if not rest_ausd.any():
+            return whole
         for repeat in (0, 1):
             mine = duplicate == repeat
             running = np.cumsum(rest_ausd[mine]) + self._rest_ausd[repeat]

@@ -43,7 +43,9 @@ labels = st.fixed_dictionaries(
         "provider": st.just("aws"),
     },
 )
-costs = st.decimals(Decimal(-50), Decimal(1000), places=9).map(lambda cost: f"{cost:f}")
+costs = st.one_of(*(st.decimals(Decimal(-50), Decimal(1000), places=n) for n in (2, 9, 14))).map(
+    lambda cost: f"{cost:f}"
+)
 nothing: st.SearchStrategy[Any] = st.none()
 
 

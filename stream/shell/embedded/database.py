@@ -51,8 +51,9 @@ class Database:
             raise UserError(f"{self.path} is not a burnline database of version {VERSION}: name another file")
         broken = self._execute("PRAGMA quick_check(1)").fetchone()[0]
         if broken != "ok":
+            detail = " ".join(broken.split())
             raise UserError(
-                f"{self.path} is damaged ({broken}): restore it from a backup, or name a new file"
+                f"{self.path} is damaged ({detail}): restore it from a backup, or name a new file"
             )
 
     def _lock(self) -> None:
