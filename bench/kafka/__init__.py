@@ -17,6 +17,7 @@ from bench.process import Measured, Task
 from bench.workload import BUCKET_MS, PER_BUCKET, Variant, Workload, generate
 from stream.config import Kafka
 from stream.schema import spend, topics
+from stream.shell.kafka.logs import quiet_libraries
 from stream.shell.kafka.state import committed_reader, history
 from tests.services import KafkaServer
 
@@ -53,6 +54,7 @@ RATIOS: Final = (
 
 def run(estimates: int, rounds: int, drop: int, told: Callable[[str], None]) -> Results:
     """Every round fills fresh topics, then lets each contender drain them in turn."""
+    quiet_libraries()
     told("generating")
     # The broker dates what arrives, so the estimates must be of today.
     start_ms = time.time_ns() // 1_000_000 // BUCKET_MS * BUCKET_MS - estimates // PER_BUCKET * BUCKET_MS

@@ -8,9 +8,11 @@ from aiokafka import AIOKafkaConsumer
 
 from bench.process import Measured, Starter, Task, contend
 from stream.schema.topics import USAGE
+from stream.shell.garbage import collect_rarely
 
 
 def measure(task: Task) -> Measured:
+    collect_rarely()  # as the meter does
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_read(task))
 
