@@ -12,6 +12,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from bench import embedded, kafka, report
 from bench.contest import Results
 from stream.errors import UserError
+from tests.services import ServiceFailed
 
 WRONG: Final = 1
 # A quick run shows that everything works; what it measures is mostly the start.
@@ -115,5 +116,5 @@ app.command()(bench)
 if __name__ == "__main__":
     try:
         app(prog_name="python -m bench")
-    except UserError as error:
+    except (UserError, ServiceFailed) as error:
         sys.exit(f"bench: {error}")
