@@ -284,6 +284,8 @@ class Burn:
     def figures(self) -> list[Figures]:
         """Every scope as of the last closed bucket."""
         look = self._last
+        if look is not None and len(look.view.scopes) < len(self.windows.scope_names):
+            look = self._last = self._lookout.look(look.view.time_s)  # late money has brought new scopes
         return [] if look is None else [self._figures(look, index) for index in range(len(look.view.scopes))]
 
     def _figures(self, look: Look, index: int) -> Figures:

@@ -110,6 +110,7 @@ class TestJudging:
             rig.tell(record(START + at_s, one(START)))
         assert rig.judged == [0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100]
 
+    @settings(max_examples=15)
     @given(st.lists(st.tuples(st.integers(0, 280), st.booleans(), st.booleans()), max_size=8))
     def test_whatever_the_records_commits_and_restarts(self, by: list[tuple[int, bool, bool]]) -> None:
         rig, at_s = Rig(), START
@@ -312,6 +313,16 @@ class TestFigures:
             {},
         )
         assert total.total_nusd == NANO
+
+    def test_a_scope_that_only_late_money_has_brought(self) -> None:
+        rig = Rig()
+        rig.tell(record(START + 100, one(START + 90)))
+        rig.tell(record(START + 100, one(START, 5, Name("team=late", "pod_hours", DRIVER))))
+        assert [(each.scope, each.total_nusd // NANO) for each in rig.burn.figures()] == [
+            ("total", 1),
+            ("team=late", 5),
+        ]
+        assert rig.judged == [100]
 
     def test_before_anything_is_closed_there_are_none(self) -> None:
         assert Rig().burn.figures() == []
