@@ -12,8 +12,8 @@ from collections.abc import Callable
 import pytest
 
 from stream.schema import topics
+from stream.shell.kafka import crash
 from stream.shell.kafka.runner import FAILED
-from stream.shell.kafka.transactions import CRASH_POINTS, CRASH_STATUS
 from tests.kafka.conftest import Log
 from tests.kafka.toy import Worker
 
@@ -31,9 +31,9 @@ async def test_a_stop_and_a_start_in_mid_stream(log: Log, worker: Start) -> None
 
 
 async def test_dying_at_any_point_of_a_commit_loses_and_doubles_nothing(log: Log, worker: Start) -> None:
-    for point in [f"meter.{point}" for point in CRASH_POINTS] + ["burn.after-state", "burn.after-offsets"]:
+    for point in [f"meter.{point}" for point in crash.COMMIT] + ["burn.after-state", "burn.after-offsets"]:
         await log.send(400)
-        assert await worker(crash_at=point).wait() == CRASH_STATUS, point
+        assert await worker(crash_at=point).wait() == crash.STATUS, point
     await log.send(400)
     worker()
     await log.check()
@@ -96,7 +96,7 @@ async def test_a_zombie_is_fenced(log: Log, worker: Start) -> None:
 async def test_the_check_catches_offsets_committed_apart(log: Log, worker: Start) -> None:
     """The planted bug, met by a crash between its two transactions, must fail the check above."""
     await log.send(400)
-    assert await worker(crash_at="meter.after-commit", writer="planted bug").wait() == CRASH_STATUS
+    assert await worker(crash_at="meter.after-commit", writer="planted bug").wait() == crash.STATUS
     # With only what was sent before, the sums would be right until the doubled partition is read again.
     await log.send(400)
     worker()

@@ -20,6 +20,7 @@ from stream.notify.delivery import Deliverer, Outcomes
 from stream.notify.destination import Destination
 from stream.schema import alerts, topics
 from stream.schema.alerts import Alert, State
+from stream.shell.kafka import crash
 from stream.shell.kafka.partition import now_ms
 from stream.shell.kafka.security import client_arguments, explained
 from stream.shell.kafka.service import Listener, group_arguments
@@ -82,6 +83,8 @@ class NotifyService(Service):
 
     async def revoked(self) -> None:
         work, self._work = self._work, []
+        if work:
+            crash.passed("notify", "before-revoke")
         for task in work:
             task.cancel()
         if work:
@@ -98,6 +101,7 @@ class NotifyService(Service):
 
     async def _deliver(self) -> None:
         position = await self._catch_up()
+        crash.passed("notify", "after-own")
         self._consumer.seek(self._source, position)
         while True:
             for records in (await self._consumer.getmany(timeout_ms=1000)).values():
@@ -108,8 +112,11 @@ class NotifyService(Service):
     async def _deliver_one(self, record: Any) -> None:
         alert = _read(record)
         if alert is not None:
+            crash.passed("notify", "before-deliver")
             await self._deliverer.deliver(alert)
+            crash.passed("notify", "after-deliver")
         await self._commit(record.offset + 1)
+        crash.passed("notify", "after-commit")
 
     async def _commit(self, position: int) -> None:
         try:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from aiokafka import TopicPartition
 
 from stream.config import Kafka
-from stream.shell.kafka import state
+from stream.shell.kafka import crash, state
 from stream.shell.kafka.topics import full_name
 from stream.shell.kafka.transactions import PartitionWriter
 from stream.stage import Batch, Commit, Stage
@@ -61,6 +61,7 @@ class OwnedPartition:
         self.stage = kind.make(partition)
         self.positions: dict[TopicPartition, int] = {}
         self._kafka = kafka
+        self._name = kind.name
         self._group = kind.group(kafka)
         self._state = TopicPartition(full_name(kafka, kind.state), partition)
         self._sources = {topic: TopicPartition(full_name(kafka, topic), partition) for topic in kind.inputs}
@@ -76,6 +77,7 @@ class OwnedPartition:
         async with state.committed_reader(self._kafka, self._group) as consumer:
             rows, self.positions = await state.resume(consumer, self._state, self._sources.values())
         self.stage.restore(rows)
+        crash.passed(self._name, "after-restore")
 
     def take(self, batch: Batch) -> None:
         """Give the stage a batch of one of its source partitions.
@@ -141,6 +143,7 @@ class Partitions:
                 self.owned |= {owned.partition: owned for owned in fresh}
                 _log.info("%s owns partitions %s", self._kind.name, sorted(self.owned) or "none")
                 fresh = []
+                crash.passed(self._kind.name, "after-own")
         finally:
             await asyncio.gather(*(owned.close() for owned in fresh))
 
@@ -151,14 +154,21 @@ class Partitions:
     async def disown(self, last_commit: bool) -> None:
         """Let all go; with a last commit, unless this process has failed."""
         leaving, self.owned = list(self.owned.values()), {}
+        name = self._kind.name
+        if leaving:
+            crash.passed(name, "before-revoke")
         try:
             if last_commit:
                 await asyncio.gather(*(owned.commit() for owned in leaving))
+            if leaving:
+                crash.passed(name, "inside-revoke")
         finally:
             for owned in leaving:
                 for call in self._hooks.on_disown:
                     call(owned.stage)
             await asyncio.gather(*(owned.close() for owned in leaving))
+        if leaving:
+            crash.passed(name, "after-revoke")
 
 
 def _without_first(batch: Batch, count: int) -> Batch:

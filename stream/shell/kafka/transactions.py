@@ -5,7 +5,6 @@ ends, and the next owner's fence decides the transaction before it reads state a
 """
 
 import asyncio
-import os
 import zlib
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ from aiokafka.errors import ProducerFenced
 
 from stream.config import Kafka
 from stream.errors import Poisoned
+from stream.shell.kafka import crash
 from stream.shell.kafka.security import client_arguments, explained
 from stream.shell.kafka.topics import MESSAGE_LIMIT_BYTES, full_name, partitions
 from stream.stage import Commit
@@ -23,10 +23,6 @@ from stream.stage import Commit
 FENCE_GRACE_S: Final = 10.0
 _CLOSE_LIMIT_S: Final = 2.0
 _BATCH_BYTES: Final = 256 * 1024  # state rows of a commit go in a few requests, not in one per 16 KiB
-
-# Fault injection, for tests: BURNLINE_CRASH_AT=meter.after-state ends the process there as kill -9 would.
-CRASH_POINTS: Final = ("before-begin", "after-outputs", "after-state", "after-offsets", "after-commit")
-CRASH_STATUS: Final = 137
 
 
 class PartitionWriter:
@@ -63,9 +59,11 @@ class PartitionWriter:
             max_request_size=MESSAGE_LIMIT_BYTES,
             max_batch_size=_BATCH_BYTES,
         )
+        crash.passed(self._stage, "before-fence")
         with explained(self._kafka):
             async with asyncio.timeout(self._kafka.transaction_timeout_s + FENCE_GRACE_S):
                 await self._producer.start()
+        crash.passed(self._stage, "after-fence")
 
     async def commit(self, commit: Commit) -> None:
         """Write it all in one transaction, within the transaction timeout.
@@ -88,17 +86,21 @@ class PartitionWriter:
         producer = self._producer
         await self._passed("before-begin")
         await producer.begin_transaction()
-        sent = []
+        sent: list[Any] = []
         for output in commit.outputs:
             topic = full_name(self._kafka, output.topic)
             partition = output.partition
             if partition is None:
                 partition = zlib.crc32(output.key or b"") % partitions(self._kafka, output.topic)
             sent.append(_seen(await producer.send(topic, output.value, output.key, partition)))
+            if len(sent) == 1:
+                await self._passed("inside-outputs")
         await self._passed("after-outputs")
-        for row in commit.state:
+        for number, row in enumerate(commit.state):
             future = await producer.send(self._state.topic, row.value, row.key, self._state.partition)
             sent.append(_seen(future))
+            if number == 0:
+                await self._passed("inside-state")
         await self._passed("after-state")
         if commit.positions:
             offsets = {
@@ -112,9 +114,9 @@ class PartitionWriter:
         await self._passed("after-commit")
 
     async def _passed(self, point: str) -> None:
-        if os.environ.get("BURNLINE_CRASH_AT") == f"{self._stage}.{point}":
+        if crash.due(self._stage, point):
             await self._producer.flush()  # else nothing that was sent has left the process yet
-            os._exit(CRASH_STATUS)
+            crash.passed(self._stage, point)
 
     async def close(self) -> None:
         """Disconnect. An open transaction stays open: it is the next owner's to decide."""
