@@ -3,9 +3,13 @@
 A `RingSet` keeps rings of rising bucket width. Every ring holds whole totals: money in the fine ring
 is in the coarse one as well. Buckets count widths since the epoch; a ring of n slots holds the n
 newest buckets up to its head.
+
+State rows hold one bucket of one chunk, `CHUNK` series that came one after another: a run of memory, written
+and restored as it lies there. However many series a second touches, a commit is at most a few
+rows a chunk.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -13,65 +17,74 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.schema import windows as schema
+from stream.schema.windows import CHUNK
 from stream.stage import StateRow
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-_FIRST_CAPACITY: Final = 64
-_SERIES_SHIFT: Final = 32  # blocks of 2 minutes since 1970 need 25 bits
-_BLOCK_MASK: Final = (1 << _SERIES_SHIFT) - 1
 NEVER: Final = np.iinfo(np.int64).max
 _T = TypeVar("_T", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """One ring: bucket width, number of buckets, buckets per state row."""
+    """One ring: bucket width and number of buckets."""
 
     width_s: int
     slots: int
-    block: int
 
 
-# 10 s x 1 h + 1 min x 24 h + 1 h x 37 d: 2,688 buckets of 8 bytes and 2,328 flags are 23.8 KB a scope.
+# 10 s x 1 h + 1 min x 24 h + 1 h x 37 d: 2,688 buckets of 8 bytes are 21.5 KB a scope.
 # 37 days, so that a restart finds the 5 weeks behind every hour of the last day: 35 + 1, and the open one.
-SCOPE_RINGS: Final = (Spec(10, 360, 12), Spec(60, 1440, 60), Spec(3600, 888, 24))
-# Parts of a scope (drivers, child scopes): 1 min x 2 h + 1 h x 8 d, 2.7 KB; a scope has many of them.
-COMPONENT_RINGS: Final = (Spec(60, 120, 10), Spec(3600, 192, 24))
+SCOPE_RINGS: Final = (Spec(10, 360), Spec(60, 1440), Spec(3600, 888))
+# Parts of a scope (drivers, child scopes): 1 min x 2 h + 1 h x 8 d, 2.5 KB; a scope has many of them.
+COMPONENT_RINGS: Final = (Spec(60, 120), Spec(3600, 192))
 
 
 class Ring:
-    """One ring: `data[bucket % slots, series]` in nano-dollars, `explicit` where a state row must hold
-    the bucket because it can't be folded from the finer ring."""
+    """One ring: `data[bucket % slots, series]` in nano-dollars. By slot and chunk, `explicit` where a state
+    row holds the bucket because it can't be folded from the finer ring, and `dirty` where a row is due."""
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         self.head = -1
-        self.data: Ints = np.zeros((spec.slots, _FIRST_CAPACITY), np.int64)
-        self.explicit: Bools = np.zeros((spec.slots, _FIRST_CAPACITY), np.bool_)
+        self.data: Ints = np.zeros((spec.slots, CHUNK), np.int64)
+        self.explicit: Bools = np.zeros((spec.slots, 1), np.bool_)
+        self.dirty: Bools = np.zeros((spec.slots, 1), np.bool_)
 
     @property
     def tail(self) -> int:
         """The oldest bucket held."""
         return max(0, self.head - self.spec.slots + 1)
 
-    def grow(self, capacity: int) -> None:
-        self.data = _wider(self.data, capacity)
-        self.explicit = _wider(self.explicit, capacity)
+    def grow(self, chunks: int) -> None:
+        self.data = _wider(self.data, chunks * CHUNK)
+        self.explicit = _wider(self.explicit, chunks)
+        self.dirty = _wider(self.dirty, chunks)
 
     def advance(self, head: int) -> None:
         """Make room up to bucket `head`; what falls out of the ring is forgotten."""
         if head <= self.head:
             return
-        if self.head < 0 or head - self.head >= self.spec.slots:
-            self.data[:] = 0
-            self.explicit[:] = False
-        else:
+        slots: slice | Ints = slice(None)
+        if self.head >= 0 and head - self.head < self.spec.slots:
             slots = np.arange(self.head + 1, head + 1) % self.spec.slots
-            self.data[slots] = 0
-            self.explicit[slots] = False
+        self.data[slots] = 0
+        self.explicit[slots] = False
+        self.dirty[slots] = False
         self.head = head
+
+    def bucket(self, slots: Ints) -> Ints:
+        """Which buckets these slots hold now."""
+        return np.asarray(self.head - (self.head - slots) % self.spec.slots)
+
+    def mark(self, bucket: Ints | int, chunk: Ints | Bools, *, coarse: bool) -> None:
+        """These buckets are due to be written, for all series of the chunks."""
+        slot = bucket % self.spec.slots
+        self.dirty[slot, chunk] = True
+        if coarse:
+            self.explicit[slot, chunk] = True
 
     def rows(self, first: int, last: int) -> Ints:
         """Buckets [first, last) of all series, oldest first; zero where not held."""
@@ -92,17 +105,20 @@ class Ring:
 
 
 class RingSet:
-    """The rings of one kind of series. `group` (one letter) names it in state keys."""
+    """The rings of one kind of series. `group` (one letter) names it in state keys; with `totals` it also
+    keeps each series' running total and the hour in which it first appeared."""
 
-    def __init__(self, group: str, specs: tuple[Spec, ...]) -> None:
+    def __init__(self, group: str, specs: tuple[Spec, ...], totals: bool = True) -> None:
         self.group = group
         self.rings = tuple(Ring(spec) for spec in specs)
         self.names: list[bytes] = []
         self.ids: dict[bytes, int] = {}
-        self.total_nusd: Ints = np.zeros(_FIRST_CAPACITY, np.int64)
-        self.first_hour: Ints = np.full(_FIRST_CAPACITY, NEVER, np.int64)
+        self.total_nusd: Ints = np.zeros(CHUNK, np.int64)
+        self.first_hour: Ints = np.full(CHUNK, NEVER, np.int64)
         self.head_s = -1
-        self._dirty: list[list[Ints]] = [[] for _ in specs]
+        self._totals = totals
+        self._new: set[int] = set()  # chunks with new names or first hours
+        self._moved: Bools = np.zeros(1, np.bool_)  # chunks with new totals
 
     def __len__(self) -> int:
         return len(self.names)
@@ -111,19 +127,29 @@ class RingSet:
         """The number of a series, new or known."""
         number = self.ids.get(name)
         if number is None:
-            number = self.ids[name] = len(self.names)
-            self.names.append(name)
-            if number >= len(self.total_nusd):
-                self._grow(2 * len(self.total_nusd))
+            number = self.recall(name)
+            self._new.add(number // CHUNK)
         return number
 
-    def _grow(self, capacity: int) -> None:
+    def recall(self, name: bytes) -> int:
+        """Number a series that has none yet; a state row names it already."""
+        number = self.ids[name] = len(self.names)
+        self.names.append(name)
+        self.reserve(number + 1)
+        return number
+
+    def reserve(self, series: int) -> None:
+        """Room for so many series; a quarter more than there was, as arrays are copied each time."""
+        if series <= len(self.total_nusd):
+            return
+        chunks = max(-(-series // CHUNK), len(self._moved) * 5 // 4)
         for ring in self.rings:
-            ring.grow(capacity)
-        self.total_nusd = _wider(self.total_nusd, capacity)
-        first_hour = np.full(capacity, NEVER, np.int64)
+            ring.grow(chunks)
+        self.total_nusd = _wider(self.total_nusd, chunks * CHUNK)
+        first_hour = np.full(chunks * CHUNK, NEVER, np.int64)
         first_hour[: len(self.first_hour)] = self.first_hour
         self.first_hour = first_hour
+        self._moved = _wider(self._moved, chunks)
 
     def advance(self, head_s: int) -> None:
         """Move the clock to `head_s`: buckets that end by then close, and closed coarse buckets that
@@ -136,8 +162,8 @@ class RingSet:
             ring.advance((head_s - 1) // width)
             if level:
                 for bucket in range(max(closed_from, ring.tail), head_s // width):
-                    slot = bucket % ring.spec.slots
-                    self._mark(level, np.flatnonzero(ring.data[slot]), np.int64(bucket))
+                    holds = ring.data[bucket % ring.spec.slots].reshape(-1, CHUNK).any(axis=1)
+                    ring.mark(bucket, holds, coarse=True)
         self.head_s = head_s
 
     def add(self, series: Ints, width_s: Ints, bucket: Ints, cost_nusd: Ints) -> int:
@@ -145,8 +171,9 @@ class RingSet:
 
         A row counts in every ring at least as wide as itself.
         """
-        np.add.at(self.total_nusd, series, cost_nusd)
-        np.minimum.at(self.first_hour, series, bucket * width_s // 3600)
+        chunk = series // CHUNK
+        if self._totals:
+            self._add_totals(series, chunk, bucket * width_s // 3600, cost_nusd)
         lost = 0
         finer_held = np.zeros(len(series), np.bool_)
         for level, ring in enumerate(self.rings):
@@ -158,88 +185,42 @@ class RingSet:
                 written = held
             else:
                 closed = (mine + 1) * width <= self.head_s
-                written = held & (closed | ~finer_held | ring.explicit[mine % ring.spec.slots, series])
-            self._mark(level, series[written], mine[written])
+                written = held & (closed | ~finer_held | ring.explicit[mine % ring.spec.slots, chunk])
+            ring.mark(mine[written], chunk[written], coarse=level > 0)
             finer_held = held
             lost = int(cost_nusd[~held].sum())
-        self._mark(0, series[~held], np.int64(self.rings[0].head))  # a row that holds the total
         return lost
 
-    def _mark(self, level: int, series: Ints, bucket: Ints | np.int64) -> None:
-        ring = self.rings[level]
-        if level:
-            ring.explicit[bucket % ring.spec.slots, series] = True
-        self._dirty[level].append(series << _SERIES_SHIFT | bucket // ring.spec.block)
+    def _add_totals(self, series: Ints, chunk: Ints, hour: Ints, cost_nusd: Ints) -> None:
+        np.add.at(self.total_nusd, series, cost_nusd)
+        self._moved[chunk] = True
+        earlier = hour < self.first_hour[series]
+        if earlier.any():
+            np.minimum.at(self.first_hour, series[earlier], hour[earlier])
+            self._new.update(np.unique(chunk[earlier]).tolist())
 
-    def changes(self, version: int) -> Iterator[StateRow]:
-        """State rows of the blocks touched since the last call."""
-        for level, dirty in enumerate(self._dirty):
-            ring = self.rings[level]
-            size, lap = ring.spec.block, ring.spec.slots // ring.spec.block
-            codes = np.unique(np.concatenate(dirty)) if dirty else np.zeros(0, np.int64)
-            # Of a block that has fallen out only the series' total is left to write, with any block.
-            blocks = np.maximum(codes & _BLOCK_MASK, ring.tail // size)
-            # Slots that are not yet overwritten share their row with the block that overwrites them.
-            blocks = np.where((blocks + lap) * size <= ring.head, blocks + lap, blocks)
-            codes = np.unique(codes >> _SERIES_SHIFT << _SERIES_SHIFT | blocks)
-            yield from self._rows(level, codes >> _SERIES_SHIFT, codes & _BLOCK_MASK, version)
-            dirty.clear()
-
-    def _rows(self, level: int, series: Ints, block: Ints, version: int) -> Iterator[StateRow]:
-        """The state rows of these blocks. Read as one matrix: thousands are written at every commit."""
-        ring, size = self.rings[level], self.rings[level].spec.block
-        first = block * size % ring.spec.slots
-        slots, columns = first[:, np.newaxis] + np.arange(size), series[:, np.newaxis]
-        values = ring.data[slots, columns].astype("<i8").tobytes()
-        length = size * 8
-        masks = [0] * len(series)
-        if level:
-            flags = np.packbits(ring.explicit[slots, columns], axis=1, bitorder="little")
-            masks = [int.from_bytes(row.tobytes(), "little") for row in flags]
-        rows = zip(
-            series.tolist(), block.tolist(), (first // size).tolist(), masks,
-            self.total_nusd[series].tolist(), self.first_hour[series].tolist(), strict=True,
-        )  # fmt: skip
-        for index, (number, code, slot, mask, total, first_hour) in enumerate(rows):
-            held = values[index * length : (index + 1) * length]
-            row = schema.Block(code, ring.head, version, total, first_hour, mask, held)
-            yield StateRow(
-                schema.block_key(self.group, level, slot, self.names[number]), schema.encode_block(row)
-            )
-
-    def restore(self, rows: Iterable[StateRow], head_s: int) -> None:
-        """Fill empty rings from state rows of this group, then fold what only finer rings hold."""
-        self.advance(head_s)
-        newest: dict[int, int] = {}
-        for row in rows:
-            if row.value is None:
-                continue
-            _, level, name = schema.parse_block_key(row.key)
-            block = schema.decode_block(row.value)
-            series = self.series(schema.name_bytes(*name))
-            if block.version >= newest.get(series, -1):
-                newest[series] = block.version
-                self.total_nusd[series] = block.total_nusd
-                self.first_hour[series] = block.first_hour
-            ring = self.rings[level]
-            size = ring.spec.block
-            buckets = np.arange(block.block * size, (block.block + 1) * size)
-            buckets = np.where(buckets > block.head, buckets - ring.spec.slots, buckets)
-            keep = (buckets >= ring.tail) & (buckets <= ring.head)
-            if level:
-                keep &= (block.mask >> np.arange(size, dtype=object) & 1).astype(np.bool_)
-                ring.explicit[buckets[keep] % ring.spec.slots, series] = True
-            ring.data[buckets[keep] % ring.spec.slots, series] = block.numbers()[keep]
-        for level in range(1, len(self.rings)):
-            self._fold(level)
-
-    def _fold(self, level: int) -> None:
-        ring, finer = self.rings[level], self.rings[level - 1]
-        ratio = ring.spec.width_s // finer.spec.width_s
-        for bucket in range(max(ring.tail, -(-finer.tail // ratio)), ring.head + 1):
-            slot = bucket % ring.spec.slots
-            folded = finer.total(bucket * ratio, (bucket + 1) * ratio)
-            ring.data[slot] = np.where(ring.explicit[slot], ring.data[slot], folded)
+    def changes(self) -> Iterator[StateRow]:
+        """State rows of what has changed since the last call."""
+        for number in sorted(self._new):
+            mine = slice(number * CHUNK, (number + 1) * CHUNK)
+            names = self.names[mine]
+            hours = self.first_hour[mine][: len(names)].tolist() if self._totals else []
+            value = schema.encode_names(schema.Names(names, hours))
+            yield StateRow(schema.Key(schema.NAMES_ROW, self.group, number).encode(), value)
+        self._new.clear()
+        for number in np.flatnonzero(self._moved).tolist():
+            value = schema.encode_totals(self.total_nusd[number * CHUNK : (number + 1) * CHUNK])
+            yield StateRow(schema.Key(schema.TOTALS_ROW, self.group, number).encode(), value)
+        self._moved[:] = False
+        for level, ring in enumerate(self.rings):
+            slots, chunks = np.nonzero(ring.dirty)
+            places = zip(slots.tolist(), chunks.tolist(), ring.bucket(slots).tolist(), strict=True)
+            for slot, number, bucket in places:
+                first = number * CHUNK
+                values = ring.data[slot, first : min(first + CHUNK, len(self.names))]
+                key = schema.Key(schema.BUCKET_ROW, self.group, number, level, slot)
+                yield StateRow(key.encode(), schema.encode_bucket(bucket, values))
+            ring.dirty[:] = False
 
     def between(self, start_s: int, end_s: int, level: int = -1) -> Ints:
         """Money of all series over [start, end), both multiples of a held ring's width: whole buckets

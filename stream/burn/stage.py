@@ -60,7 +60,7 @@ class Burn:
         except ValueError as error:
             raise UserError(f"detectors: {error}") from None
         self._signals = Signals(detectors, config.burn.refresh_every_s)
-        self._clock = schema.Clock(0, -1, -1, 0, {}, 0, 0)
+        self._clock = schema.Clock(-1, -1, 0, {}, 0, 0)
         self._outputs: list[Output] = []
         self._evaluations: list[wire.Evaluation] = []
         self._moved = False
@@ -78,19 +78,27 @@ class Burn:
         return max((source.moved_ms for source in self._clock.sources.values()), default=-1)
 
     def restore(self, rows: Iterable[StateRow]) -> None:
-        live = [row for row in rows if row.value is not None]
-        for row in live:
-            if row.key == schema.CLOCK and row.value is not None:
+        windows = self.windows.restore()
+        for row in rows:
+            if row.value is None:
+                continue
+            if row.key == schema.CLOCK:
                 self._clock = schema.decode_clock(row.value)
-            elif row.key == schema.ACTIVE and row.value is not None:
+            elif row.key == schema.ACTIVE:
                 self._signals.load(row.value)
-            elif row.key.startswith(schema.DETECTOR_PREFIX) and row.value is not None:
+            elif row.key.startswith(schema.DETECTOR_PREFIX):
                 name = row.key.removeprefix(schema.DETECTOR_PREFIX).decode()
                 if name in self._signals.detectors:
                     self._signals.detectors[name].load(row.value)
+            elif (key := schema.decode_key(row.key)) is not None:
+                windows.load(key, row.value)
+            else:
+                raise UserError(
+                    "the state of the burn stage was written by another version of burnline: go back to that "
+                    "one, or start with another kafka.topic_prefix (or embedded.database)"
+                )
         if self._clock.head_s >= 0:
-            blocks = (row for row in live if row.key.startswith(schema.BLOCK_PREFIX))
-            self.windows.restore(blocks, self._clock.head_s)
+            windows.settle(self._clock.head_s)
         self.windows.late_nusd = self._clock.late_nusd
         self.windows.overflow_nusd = self._clock.overflow_nusd
         if self._clock.evaluated_s >= 0:
@@ -112,14 +120,13 @@ class Burn:
         if not self._moved:
             return Commit()
         clock = self._clock
-        clock.version += 1
         clock.head_s = self.windows.head_s
         clock.late_nusd, clock.overflow_nusd = self.windows.late_nusd, self.windows.overflow_nusd
         commit = Commit(positions={(topics.SPEND, self.partition): clock.position})
         for evaluation in self._evaluations:
             evaluation.emitted_ms = now_ms
             commit.outputs.append(Output(topics.SIGNALS, b"%d" % self.partition, wire.encode(evaluation), 0))
-        commit.state = list(self.windows.changes(clock.version))
+        commit.state = list(self.windows.changes())
         if self._evaluations:
             commit.state.append(StateRow(schema.ACTIVE, self._signals.save()))
             for name, detector in self._signals.detectors.items():

@@ -1,11 +1,12 @@
 """The rolling windows of every scope of one spend partition, and of each scope's parts."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stream.burn.restore import Restore
 from stream.burn.rings import COMPONENT_RINGS, SCOPE_RINGS, RingSet
 from stream.schema import windows as schema
 from stream.schema.spend import CALIBRATION, CHILD, DRIVER, NOTE, Name, Rows
@@ -14,7 +15,7 @@ from stream.stage import StateRow
 Ints = NDArray[np.int64]
 
 OTHER: Final = "other"
-MAX_COMPONENTS: Final = 500  # of one scope; 500 x 2.7 KB are 1.3 MB at the very most
+MAX_COMPONENTS: Final = 500  # of one scope; 500 x 2.5 KB are 1.3 MB at the very most
 
 
 class Windows:
@@ -22,7 +23,7 @@ class Windows:
 
     def __init__(self, max_scopes: int) -> None:
         self.scopes = RingSet("s", SCOPE_RINGS)
-        self.components = RingSet("c", COMPONENT_RINGS)
+        self.components = RingSet("c", COMPONENT_RINGS, totals=False)
         self.scope_names: list[str] = []
         self.overflow_nusd = 0
         self.late_nusd = 0
@@ -115,18 +116,34 @@ class Windows:
         values = ring.data[hours % ring.spec.slots, series]
         return np.where((hours >= ring.tail) & (hours <= ring.head), values, 0)
 
-    def changes(self, version: int) -> Iterator[StateRow]:
-        yield from self.scopes.changes(version)
-        yield from self.components.changes(version)
+    def changes(self) -> Iterator[StateRow]:
+        yield from self.scopes.changes()
+        yield from self.components.changes()
 
-    def restore(self, rows: Iterable[StateRow], head_s: int) -> None:
-        blocks = list(rows)
-        for rings in (self.scopes, self.components):
-            prefix = schema.BLOCK_PREFIX + rings.group.encode()
-            rings.restore((row for row in blocks if row.key.startswith(prefix)), head_s)
+    def restore(self) -> "Restoring":
+        return Restoring(self)
+
+    def recall(self) -> None:
+        """After the rings are restored: whose they are."""
         for key in self.scopes.ids:
             self.scope_names.append(schema.decode_name(key)[0])
             self._parts.append({})
         for key, series in self.components.ids.items():
             name = Name(*schema.decode_name(key))
             self._parts[self._scope(name.scope)][name] = series
+
+
+class Restoring:
+    """Fills empty windows: `load` every row that is theirs, in any order, then `settle`."""
+
+    def __init__(self, windows: Windows) -> None:
+        self._windows = windows
+        self._groups = {rings.group: Restore(rings) for rings in (windows.scopes, windows.components)}
+
+    def load(self, key: schema.Key, value: bytes) -> None:
+        self._groups[key.group].load(key, value)
+
+    def settle(self, head_s: int) -> None:
+        for group in self._groups.values():
+            group.settle(head_s)
+        self._windows.recall()

@@ -48,6 +48,6 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(VARIANCES, "one", False, 400 * DAY_MS, "estimate beside invoice per key and day"),
     Topic(DEAD_LETTERS, "one", False, 30 * DAY_MS, "what could not be read, with the reason and the bytes"),
     Topic(METER_STATE, "usage", True, -1, "state of the meter: last sequences, counters, watermark"),
-    Topic(WINDOWS, "spend", True, -1, "state of the burn stage: blocks of the rings"),
+    Topic(WINDOWS, "spend", True, -1, "state of the burn stage: buckets of the rings"),
     Topic(ALERT_STATE, "one", True, -1, "state of the alerts stage"),
 )

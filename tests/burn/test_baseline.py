@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream.burn.baseline import DAY_H, HOUR_OF_DAY, HOUR_OF_WEEK, NO_BASELINE, TRAILING_DAY, WEEK_H, Baseline
+from stream.burn.restore import Restore
 from stream.burn.rings import SCOPE_RINGS, RingSet
-from stream.stage import StateRow
+from stream.schema.windows import decode_key
 
 HOUR = 3600
 START = 1_767_571_200  # Monday 2026-01-05 00:00 UTC
@@ -26,7 +27,6 @@ class World:
         self.rings = RingSet("s", SCOPE_RINGS)
         self.baseline = Baseline(self.rings)
         self.hour = FIRST
-        self.state: dict[bytes, bytes] = {}
         for rate in rates:
             self.scope(rate)
 
@@ -63,9 +63,14 @@ class World:
         return int(self.baseline.kinds()[0])
 
     def restarted(self) -> Baseline:
-        self.state |= {row.key: row.value for row in self.rings.changes(1) if row.value is not None}
         rings = RingSet("s", SCOPE_RINGS)
-        rings.restore([StateRow(key, value) for key, value in self.state.items()], self.rings.head_s)
+        restore = Restore(rings)
+        for row in self.rings.changes():
+            key = decode_key(row.key)
+            assert key is not None
+            assert row.value is not None
+            restore.load(key, row.value)
+        restore.settle(self.rings.head_s)
         baseline = Baseline(rings)
         baseline.advance(self.now_s)
         return baseline

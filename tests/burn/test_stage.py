@@ -13,6 +13,7 @@ from detectors import registry
 from stream.burn.signals import FRESH_S
 from stream.config import Budget, Config
 from stream.config import Burn as BurnSettings
+from stream.errors import UserError
 from stream.schema.signals import Signal
 from stream.schema.spend import CHILD, DRIVER, Name
 from tests.burn.rig import NANO, START, WEB, Rig, Row, estate, normal, record
@@ -376,3 +377,12 @@ def test_an_idle_stage_commits_nothing() -> None:
     assert rig.commit().empty
     rig.tell(record(START, one(START)))
     assert rig.commit().empty
+
+
+def test_state_of_another_version_is_refused_in_one_sentence() -> None:
+    rig = Rig()
+    rig.take(record(START + 10, (TOTAL, 10, START // 10, NANO)))
+    rig.commit()
+    rig.state[b'bs0/3/["total","",0]'] = b"a row that an earlier burnline wrote"
+    with pytest.raises(UserError, match=r"another version of burnline.*topic_prefix"):
+        rig.restart()

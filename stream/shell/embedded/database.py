@@ -12,7 +12,7 @@ from typing import Final
 from stream.errors import UserError
 from stream.stage import Output, StateRow
 
-VERSION: Final = 1
+VERSION: Final = 2
 _SCHEMA: Final = """
 CREATE TABLE log (
     topic TEXT NOT NULL, position INTEGER NOT NULL, timestamp_ms INTEGER NOT NULL,

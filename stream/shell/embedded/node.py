@@ -43,7 +43,7 @@ class Node:
         self._timed = timed
         self._stages: dict[str, Stage] = {_METER: self.meter, _BURN: self.burn, _ALERTS: self.alerts}
         for name, stage in self._stages.items():
-            stage.restore(list(database.read_state(name)))
+            stage.restore(database.read_state(name))
         for value in database.values(topics.CALIBRATIONS):
             self.meter.calibrate(value)
         self._usage = database.position(_METER, topics.USAGE)

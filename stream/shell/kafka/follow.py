@@ -19,9 +19,9 @@ from stream.config import Kafka
 from stream.schema import topics, windows
 from stream.shell.kafka.partition import now_ms
 from stream.shell.kafka.replica import FOLLOWED, KafkaReplica
-from stream.shell.kafka.state import committed_reader
+from stream.shell.kafka.state import committed_reader, drained
 from stream.shell.kafka.topics import full_name, partitions
-from stream.stage import Batch, StateRow
+from stream.stage import Batch
 
 _POLL_MS: Final = 200
 # The API waits while records are worked through: at most about a tenth of a second.
@@ -108,10 +108,9 @@ class Follower(Service):
     def _restore(self, source: TopicPartition, settled: Settled, start: int) -> int:
         """Make the burn stage of a spend partition; returns where to go on reading it."""
         burn = self._make(source.partition)
-        rows = [StateRow(key, value) for key, value in settled.rows.items() if value is not None]
-        burn.restore(rows)
-        self._replica.stages[source.partition] = burn
         clock = settled.rows.get(windows.CLOCK)
+        burn.restore(drained(settled.rows))
+        self._replica.stages[source.partition] = burn
         position = windows.decode_clock(clock).position if clock is not None else 0
         if clock is not None and position < start:
             _log.warning(

@@ -5,7 +5,7 @@ the offset that the broker then shows is the older one.
 """
 
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -48,15 +48,22 @@ async def history(consumer: Any, source: TopicPartition) -> AsyncIterator[Any]:
                 yield record
 
 
-async def restore(consumer: Any, state: TopicPartition) -> list[StateRow]:
+async def restore(consumer: Any, state: TopicPartition) -> Iterator[StateRow]:
     """The latest row of every key of a partition up to its end now, without those deleted."""
-    latest = {record.key: record.value async for record in history(consumer, state)}
-    return [StateRow(key, value) for key, value in latest.items() if value is not None]
+    return drained({record.key: record.value async for record in history(consumer, state)})
+
+
+def drained(latest: dict[bytes, bytes | None]) -> Iterator[StateRow]:
+    """The rows that are not deleted; each is let go as it is taken, so that state is not held twice."""
+    while latest:
+        key, value = latest.popitem()
+        if value is not None:
+            yield StateRow(key, value)
 
 
 async def resume(
     consumer: Any, state: TopicPartition, sources: Iterable[TopicPartition]
-) -> tuple[list[StateRow], dict[TopicPartition, int]]:
+) -> tuple[Iterator[StateRow], dict[TopicPartition, int]]:
     """The state rows, then the position in each source: the committed offset, or the start of the log.
 
     Where retention has removed records that were never read, they are lost, and that is logged.
