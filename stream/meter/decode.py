@@ -1,7 +1,7 @@
 """Bytes to estimates. The fast path reads a whole message at once; only when that fails is it taken
 apart, so that one bad estimate spoils neither its neighbours nor the stream."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
@@ -10,9 +10,10 @@ import msgspec
 
 from stream.schema import usage
 from stream.schema.dead_letters import Reason
-from stream.schema.usage import MISSING, NO_LABELS, Estimate, Message
+from stream.schema.usage import MISSING, NO_LABELS, Estimate, Head, Message
 
-_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_LABELS: Final = b',"labels":'
 _Exact = usage.ExactEstimate | usage.RawSingle | Estimate | Message
 _decode_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -47,7 +48,7 @@ def decode(value: bytes, max_bytes: int) -> Decoded:
         if _is_array(value):
             return Decoded(estimates=usage.decode_array(value))
         message = usage.decode_message(value)
-    except _UNREADABLE:
+    except UNREADABLE:
         return _take_apart(value)
     if message.estimates is msgspec.UNSET:
         if not message.driver or message.start == -1 or message.end == -1:
@@ -59,6 +60,15 @@ def decode(value: bytes, max_bytes: int) -> Decoded:
         )
         return Decoded(faults=[fault])
     return Decoded(_sequence(message), bytes(message.labels), message.estimates)
+
+
+def heads_and_tails(values: Iterable[bytes]) -> list[tuple[Head, bytes]]:
+    """Messages of one estimate whose labels come last: what stands before them, and the rest as it is.
+
+    Raises one of `UNREADABLE` where a message is not such. The bytes `,"labels":` can't be inside a string,
+    where quotes are escaped; and as what is before them makes a whole object, they are not deeper in it.
+    """
+    return [(usage.decode_head((cut := value.partition(_LABELS))[0] + b"}"), cut[2]) for value in values]
 
 
 def exact_costs(value: bytes) -> list[Decimal | None]:
@@ -85,7 +95,7 @@ def _take_apart(value: bytes) -> Decoded:
             decoded.sequence, decoded.labels = _sequence(envelope), bytes(envelope.labels)
         elif not _is_array(value):
             decoded.sequence = _sequence(usage.decode_raw_single(value))
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         return Decoded(faults=[_fault(error, value)])
     estimates: list[Estimate] = []
     for exact, _ in _elements(value):
@@ -107,14 +117,14 @@ def _elements(value: bytes) -> Iterator[tuple[_Exact | Fault, bytes]]:
         else:
             yield _either(usage.decode_raw_single, usage.decode_message, value), value
             return
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         yield _fault(error, value), value
         return
     for raw in raws:
         piece = bytes(raw)
         try:
             yield _either(usage.decode_exact, usage.decode_estimate, piece), piece
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             yield _fault(error, piece), piece
 
 
@@ -172,7 +182,7 @@ def read_labels(
     """A label set, or the sentence that says what is wrong with it."""
     try:
         labels = usage.decode_labels(raw)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         return f"labels: {error}"
     if len(labels) > limit:
         return f"{len(labels)} labels, at most {limit}"

@@ -1,5 +1,6 @@
 """Everything worked out once per distinct label set, in columns that the hot path can index."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
@@ -16,26 +17,56 @@ from stream.scopes import TOTAL, UNMAPPED, partition_of
 
 ACCEPTED: Final = 1
 UNOWNED: Final = 2
+NO_LABELS: Final = b"{}"
 _COUNTED: Final = {TOTAL: ACCEPTED, UNMAPPED: UNOWNED}
 
+Ints = NDArray[np.int64]
 Key = tuple[bytes, bytes, str, str]  # envelope's labels, own labels, driver, sku: all as they came
+Tail = tuple[bytes, str, str]  # a single estimate from its labels to its end, driver, sku
 
 INVALID: Final = -1
 MAX_DRIVER_CHARS: Final = 128
 MAX_SKU_CHARS: Final = 256
 DAY_MS: Final = 86_400_000
+UNPRICED: Final = 0  # which of a series' lists of names money adds to: it has no price,
+PRICED: Final = 1  # it has one,
+NOTE: Final = 2  # or it is a remark on calibrated money
 _DAYS: Final = 1 << 24  # the year 9999 is 2,932,897 days from 1970, below 2**22
 
 
 @dataclass(slots=True)
 class Series:
-    """One label set with a driver and a SKU. `targets` index the table's `names`: what the money adds
-    to without a price, with one, and the remarks on calibrated money."""
+    """One label set with a driver and a SKU."""
 
     driver: str
     sku: str
     attribution: Attribution
-    targets: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+
+
+class Targets:
+    """Lists of names that money adds to, numbered: pods of one service share theirs."""
+
+    def __init__(self) -> None:
+        self._ids: dict[tuple[Name, ...], int] = {}
+        self._flat: list[int] = []
+        self._first: list[int] = [0]
+
+    def number(self, names: tuple[Name, ...], intern: Callable[[Name], int]) -> int:
+        found = self._ids.get(names)
+        if found is None:
+            found = self._ids[names] = len(self._ids)
+            self._flat += [intern(name) for name in names]
+            self._first.append(len(self._flat))
+        return found
+
+    def fan_out(self, lists: Ints) -> tuple[Ints, Ints]:
+        """For each member of each of these lists: which of `lists` it is of, and its name's number."""
+        flat, first = np.array(self._flat, np.int64), np.array(self._first, np.int64)
+        begin = first[lists]
+        length = first[lists + 1] - begin
+        row = np.repeat(np.arange(len(lists)), length)
+        within = np.arange(len(row)) - np.repeat(np.cumsum(length) - length, length)
+        return row, flat[begin[row] + within]
 
 
 class SeriesTable:
@@ -57,6 +88,9 @@ class SeriesTable:
 
     def clear(self) -> None:
         self.ids: dict[Key, int] = {}
+        self.tails: dict[Tail, int] = {}
+        self.targets = Targets()
+        self._lists: tuple[list[int], list[int], list[int]] = ([], [], [])
         self.series: list[Series] = []
         self.names: list[Name] = []
         self.homes: list[int] = []
@@ -68,7 +102,7 @@ class SeriesTable:
 
     @property
     def full(self) -> bool:
-        return len(self.ids) >= self._bound
+        return max(len(self.ids), len(self.tails)) >= self._bound
 
     def add(self, key: Key) -> int:
         """Number of a label set not met before, or INVALID with the sentence in `problem`."""
@@ -80,12 +114,25 @@ class SeriesTable:
             self._problem = (key, problem)  # only the last: a flood of bad label sets must cost nothing
             return INVALID
         found = self._attributor.attribute(labels, driver)
-        targets = (
-            self._intern(found.rows + found.unpriced), self._intern(found.rows), self._intern(found.notes)
-        )  # fmt: skip
         number = len(self.series)
-        self.series.append(Series(driver, sku, found, targets))
+        self.series.append(Series(driver, sku, found))
+        rows = (found.rows + found.unpriced, found.rows, found.notes)
+        for lists, names in zip(self._lists, rows, strict=True):
+            lists.append(self.targets.number(names, self._intern))
         self.ids[key] = number
+        return number
+
+    def add_tail(self, tail: Tail) -> int:
+        """The same for the end of a message, which must be labels and one closing brace."""
+        rest, driver, sku = tail
+        if not rest.endswith(b"}"):
+            return INVALID
+        key = (NO_LABELS, rest[:-1], driver, sku)
+        number = self.ids.get(key, INVALID)
+        if number == INVALID:
+            number = self.add(key)
+        if number != INVALID:
+            self.tails[tail] = number
         return number
 
     def problem(self, key: Key) -> str:
@@ -94,10 +141,12 @@ class SeriesTable:
             self.add(key)
         return self._problem[1]
 
-    def names_of(self, number: int, role: int) -> NDArray[np.int64]:
-        return self.series[number].targets[role]
+    def lists(self, numbers: Ints, role: Ints | int) -> Ints:
+        """Which list of names each series adds to, in the given role."""
+        lists: Ints = np.array(self._lists, np.int64)[role, numbers]
+        return lists
 
-    def prices(self, numbers: NDArray[np.int64], at_ms: NDArray[np.int64]) -> NDArray[np.float64]:
+    def prices(self, numbers: Ints, at_ms: Ints) -> NDArray[np.float64]:
         """Nano-dollars a unit of each, as the nearest double; NaN where the book has no price."""
         days = at_ms // DAY_MS  # prices take effect on a date
         first = int(days.min(initial=0))
@@ -126,14 +175,14 @@ class SeriesTable:
         billing = self.series[number].attribution.billing
         return Fraction(1) if billing is None else self._factors.factor(*billing)
 
-    def _intern(self, names: tuple[Name, ...]) -> NDArray[np.int64]:
-        for name in names:
-            if name not in self._name_ids:
-                self._name_ids[name] = len(self.names)
-                self.names.append(name)
-                self.homes.append(partition_of(name.scope, self._partitions))
-                self.counted.append(_COUNTED.get(name.scope, 0) if name.role == DRIVER else 0)
-        return np.array([self._name_ids[name] for name in names], np.int64)
+    def _intern(self, name: Name) -> int:
+        number = self._name_ids.get(name)
+        if number is None:
+            number = self._name_ids[name] = len(self.names)
+            self.names.append(name)
+            self.homes.append(partition_of(name.scope, self._partitions))
+            self.counted.append(_COUNTED.get(name.scope, 0) if name.role == DRIVER else 0)
+        return number
 
 
 def _merged(shared: bytes, own: bytes) -> tuple[dict[str, str], str]:

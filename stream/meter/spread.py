@@ -15,7 +15,7 @@ from stream.schema.spend import WIDTHS_S
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-_FINE_MS, _MIDDLE_MS, _COARSE_MS = (width_s * 1000 for width_s in WIDTHS_S)
+FINE_MS, _MIDDLE_MS, _COARSE_MS = (width_s * 1000 for width_s in WIDTHS_S)
 FINE_HELD_MS: Final = 3600 * 1000  # the 10 s ring holds an hour
 MIDDLE_HELD_MS: Final = 86400 * 1000  # the 1 min ring holds a day
 
@@ -35,19 +35,55 @@ class Parts:
 def whole_bucket(start_ms: Ints, end_ms: Ints) -> tuple[Ints, Ints]:
     """Spans that lie within one finest bucket, widened to all of it: where in the bucket makes no
     difference, and equal spans can be added up before anything else."""
-    bucket = start_ms // _FINE_MS
-    inside = (end_ms - 1) // _FINE_MS == bucket
-    return np.where(inside, bucket * _FINE_MS, start_ms), np.where(inside, (bucket + 1) * _FINE_MS, end_ms)
+    bucket = start_ms // FINE_MS
+    inside = (end_ms - 1) // FINE_MS == bucket
+    return np.where(inside, bucket * FINE_MS, start_ms), np.where(inside, (bucket + 1) * FINE_MS, end_ms)
+
+
+def cut_short(
+    start_ms: Ints,
+    end_ms: Ints,
+    cost_nusd: Ints,
+    quantity: Floats,
+    may_cut: NDArray[np.bool_],
+    watermark_ms: int,
+) -> tuple[Parts, Ints]:
+    """The parts of spans that the fine ring holds and that lie in one bucket, or in two neighbouring ones
+    where they may be cut; and which spans are left, longer or older. The same parts as `spread` makes."""
+    bucket = start_ms // FINE_MS
+    last = (end_ms - 1) // FINE_MS
+    held = start_ms >= _fine_from(watermark_ms)
+    within = held & (last == bucket)
+    across = held & (last == bucket + 1) & may_cut
+    one, two = np.flatnonzero(within), np.flatnonzero(across)
+    start, cost, amount = start_ms[two], cost_nusd[two], quantity[two]
+    share = (last[two] * FINE_MS - start) / (end_ms[two] - start).astype(np.float64)
+    begins = np.rint(cost * share).astype(np.int64)
+    span = np.concatenate((one, two, two))
+    parts = Parts(
+        span=span,
+        width=np.full(len(span), FINE_MS // 1000, np.int64),
+        bucket=np.concatenate((bucket[one], bucket[two], last[two])),
+        cost_nusd=np.concatenate((cost_nusd[one], begins, cost - begins)),
+        quantity=np.concatenate((quantity[one], amount * share, amount * (1 - share))),
+        first=np.arange(len(span)) < len(one) + len(two),
+    )
+    return parts, np.flatnonzero(~(within | across))
+
+
+def _fine_from(watermark_ms: int) -> int:
+    """From when on the fine ring holds money, at an edge of the next coarser bucket."""
+    return (watermark_ms - FINE_HELD_MS) // _MIDDLE_MS * _MIDDLE_MS
 
 
 def spread(start_ms: Ints, end_ms: Ints, cost_nusd: Ints, quantity: Floats, watermark_ms: int) -> Parts:
     """Cut each span `[start, end)` into buckets: 10 s wide where the fine ring still holds them (the
     last hour before the watermark), else 1 min (the last day), else 1 h. Edges of the zones are
     aligned to the next coarser bucket, so that no coarse bucket hides money of a held finer one."""
-    fine_from = (watermark_ms - FINE_HELD_MS) // _MIDDLE_MS * _MIDDLE_MS
+    fine_from = _fine_from(watermark_ms)
     middle_from = (watermark_ms - MIDDLE_HELD_MS) // _COARSE_MS * _COARSE_MS
     zones = (
-        (_FINE_MS, np.maximum(start_ms, fine_from), end_ms),
+        (FINE_MS, np.maximum(start_ms, fine_from), end_ms),
         (_MIDDLE_MS, np.maximum(start_ms, middle_from), np.minimum(end_ms, fine_from)),
         (_COARSE_MS, start_ms, np.minimum(end_ms, middle_from)),
     )

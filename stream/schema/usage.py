@@ -50,6 +50,20 @@ class Message(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     sku: str = ""
 
 
+class Head(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A single estimate without its labels."""
+
+    start: int
+    end: int
+    driver: str
+    quantity: float = MISSING
+    cost_usd: float = MISSING
+    sku: str = ""
+    source: str = ""
+    epoch: Int64 = 0
+    seq: Int64 = -1
+
+
 class ExactEstimate(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """An estimate with its cost as the decimal it was written as. Explicit nulls are allowed."""
 
@@ -89,6 +103,7 @@ class RawSingle(msgspec.Struct, forbid_unknown_fields=True):
 
 # Lax: numbers may come as strings, which is how exact decimals travel in JSON.
 decode_message: Final = msgspec.json.Decoder(Message, strict=False).decode
+decode_head: Final = msgspec.json.Decoder(Head, strict=False).decode
 decode_estimate: Final = msgspec.json.Decoder(Estimate, strict=False).decode
 decode_array: Final = msgspec.json.Decoder(list[Estimate], strict=False).decode
 decode_raw_array: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
