@@ -197,6 +197,8 @@ class Kafka(Section):
     """a process that is silent for longer loses its partitions"""
     transaction_timeout_s: float = 10.0
     """limit of one commit; a longer one ends the process"""
+    read_batches: bool = True
+    """read record batches without an object a record, by private names of aiokafka; false: its public way"""
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     """how to talk to the brokers"""
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"

@@ -24,7 +24,6 @@ class Batch:
     offsets: Sequence[int]
     timestamps_ms: Sequence[int]
     next_offset: int
-    keys: Sequence[bytes | None] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import mode
 import pytest
 from aiokafka import AIOKafkaConsumer, client
 from aiokafka.client import AIOKafkaClient
-from aiokafka.consumer.fetcher import Fetcher, FetchResult
+from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.producer.producer import AIOKafkaProducer
 from aiokafka.producer.sender import Sender
@@ -89,3 +89,23 @@ def test_starting_a_transactional_producer_waits_for_its_id() -> None:
 def test_aiokafka_logs_why_it_cannot_connect_with_the_exception_as_an_argument() -> None:
     assert client.log.name == "aiokafka"
     in_order(AIOKafkaClient.bootstrap, """log.error('Unable connect to "%s:%s": %s', host, port, err)""")
+
+
+def test_what_the_reader_of_whole_batches_takes_over() -> None:
+    """`record_batches` gives `_unpack_records` again, and steps in where results are stored."""
+    in_order(
+        PartitionRecords._unpack_records,
+        "while records.has_next():",
+        "next_batch.validate_crc()",
+        "self._consume_aborted_up_to(next_batch.base_offset)",
+        "self._aborted_producers.discard(next_batch.producer_id)",
+        "next_batch.producer_id in self._aborted_producers",
+        "if next_batch.is_control_batch:",
+        "record.offset < self.next_fetch_offset",
+        "self.next_fetch_offset = record.offset + 1",
+    )
+    in_order(PartitionRecords.__init__, "self._records_iterator = self._unpack_records()")
+    in_order(FetchResult.getall, "for msg in self._partition_records:", "self._update_position()")
+    in_order(Fetcher._proc_fetch_request, "self._records[tp] = FetchResult(")
+    in_order(Fetcher.fetched_records, "type(res_or_error) is FetchResult")
+    in_order(AIOKafkaConsumer.start, "self._fetcher = Fetcher(")

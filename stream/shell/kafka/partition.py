@@ -179,7 +179,6 @@ def _without_first(batch: Batch, count: int) -> Batch:
         batch.offsets[count:],
         batch.timestamps_ms[count:],
         batch.next_offset,
-        batch.keys[count:],
     )
 
 

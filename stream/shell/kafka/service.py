@@ -16,6 +16,7 @@ from mode import Service
 
 from stream.config import Kafka
 from stream.shell.kafka.partition import Hooks, Kind, OwnedPartition, Partitions
+from stream.shell.kafka.record_batches import columns, give_batches, joined
 from stream.shell.kafka.security import client_arguments, explained
 from stream.shell.kafka.topics import full_name
 from stream.stage import Batch, Stage
@@ -23,24 +24,24 @@ from stream.stage import Batch, Stage
 _POLL_MS = 200
 
 
-async def read(consumer: Any, names: Mapping[str, str]) -> list[Batch]:
-    """What has arrived, a batch a partition. The one place to put a faster reader.
-
-    `names` maps the topics' names on the cluster to ours.
-    """
+async def read(consumer: Any, names: Mapping[str, str], in_batches: bool) -> list[Batch]:
+    """What has arrived, a batch a partition. `names` maps the topics' names on the cluster to ours;
+    `in_batches` says that `give_batches` was called with this consumer."""
     arrived: dict[TopicPartition, list[Any]] = await consumer.getmany(timeout_ms=_POLL_MS)
-    return [
-        Batch(
-            topic=names[source.topic],
-            partition=source.partition,
-            values=[record.value or b"" for record in records],
-            offsets=[record.offset for record in records],
-            timestamps_ms=[record.timestamp for record in records],
-            next_offset=records[-1].offset + 1,
-            keys=[record.key for record in records],
+    batches = []
+    for source, records in arrived.items():
+        found = joined(records) if in_batches else columns(records)
+        batches.append(
+            Batch(
+                topic=names[source.topic],
+                partition=source.partition,
+                values=found.values,
+                offsets=found.offsets,
+                timestamps_ms=found.timestamps_ms,
+                next_offset=found.offsets[-1] + 1,
+            )
         )
-        for source, records in arrived.items()
-    ]
+    return batches
 
 
 class StageService(Service):
@@ -67,6 +68,8 @@ class StageService(Service):
                 partition_assignment_strategy=(RangePartitionAssignor,),
             )
             await self._consumer.start()
+        if self._kafka.read_batches:
+            give_batches(self._consumer)
         # After start: a consumer that starts subscribed waits for its first assignment, without end.
         self._consumer.subscribe(list(self._names), listener=Listener(self))
 
@@ -79,7 +82,7 @@ class StageService(Service):
     async def _pump(self) -> None:
         while not self.should_stop:
             try:
-                batches = await read(self._consumer, self._names)
+                batches = await read(self._consumer, self._names, self._kafka.read_batches)
             except ConsumerStoppedError:  # on_stop came first
                 return
             # In the same step as the read: what was fetched before a partition is ours has no owner here,
