@@ -159,6 +159,8 @@ def _kind(schema: Any) -> str:
     if one.get("type") == "string":
         plain = {"password": "text, secret", "path": "path"}.get(one.get("format"), "text")
         return plain + (f" like `{one['pattern']}`" if "pattern" in one else "")
+    if one.get("type") == "boolean":
+        return "`true` or `false`"
     if one.get("type") == "array":
         return "list"
     if one.get("type") == "object":
