@@ -16,6 +16,7 @@ from detectors.contract import BUCKET_S, NONE, PAGE, View
 from stream.burn.baseline import KINDS, Baseline
 from stream.burn.figures import Figures
 from stream.burn.month import exhaustion_s
+from stream.burn.parts import split
 from stream.burn.signals import Signals, Verdict
 from stream.burn.view import Look, Lookout
 from stream.burn.windows import Windows
@@ -268,17 +269,13 @@ class Burn:
         )
 
     def top(self, scope: str, time_s: int, role: int, count: int = TOP) -> tuple[wire.Share, ...]:
-        """The parts of a scope that spent most beyond their normal in the last 60 minutes.
-
-        Normal is the median of the same hour of the day over the last 7 days.
-        """
-        spent = self.windows.components_nusd(scope, time_s - HOUR_S, time_s, role)
-        same_hours = time_s // HOUR_S - 24 * np.arange(1, 8)
-        shares = []
-        for name, cost_nusd in spent.items():
-            past = self.windows.component_hours(scope, name, role, same_hours)
-            normal = int(np.median(past[past != 0])) if np.any(past) else 0
-            shares.append(wire.Share(name=name, cost_nusd=cost_nusd, excess_nusd=cost_nusd - normal))
+        """The parts of a scope that spent most beyond their normal in the last 60 minutes."""
+        parts = split(self.windows, scope, role, time_s - HOUR_S, time_s)
+        shares = [
+            wire.Share(name=part.name, cost_nusd=part.spent_nusd, excess_nusd=part.excess_nusd)
+            for part in parts
+            if part.spent_nusd
+        ]
         risen = [share for share in shares if share.excess_nusd > 0]
         return tuple(sorted(risen or shares, key=lambda share: (-share.excess_nusd, share.name))[:count])
 

@@ -13,9 +13,10 @@ from typing import Final, Protocol
 
 from stream.burn.figures import Figures
 from stream.burn.month import TWO_SIDED_95
+from stream.burn.parts import HOUR_S, Part, split, widened
 from stream.burn.windows import Windows
 from stream.incidents.overlap import Spent, disjoint
-from stream.incidents.split import HOUR_S, Part, completed, split, widened
+from stream.incidents.split import completed
 from stream.schema import windows as schema
 from stream.schema.incidents import Incident
 from stream.schema.signals import Share

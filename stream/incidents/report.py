@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from stream.alerts import text
+from stream.burn.parts import HOUR_S, Part
 from stream.incidents.cost import INTERIM, Cost
-from stream.incidents.split import HOUR_S, OTHER, Part
+from stream.incidents.split import OTHER
 from stream.schema import invoices
 from stream.schema.alerts import Alert, State
 
@@ -122,7 +123,7 @@ def _method(cost: Cost) -> Iterator[str]:
     if unknown:
         names = ", ".join(_code(scope) for scope in unknown)
         yield f"What is normal for {names} is not known yet, so all of its spend counts: an upper bound."
-    yield "A part's normal is the median of the same hours of the days before; `other` is what parts leave."
+    yield "A part's normal is that of the same hours of the days before, else of the last day; `other` is what is left."
     if not cost.whole:
         yield f"The windows hold nothing before {_stamp(cost.start_s)}: the beginning is missing."
     if cost.state == INTERIM:
