@@ -130,7 +130,7 @@ Up to containment $40, after it $0.
 
 Beyond normal is spend less the baseline (hour of day) over the same buckets of time.
 The interval covers what the baseline may be off by, not what the invoice may change.
-A part's normal is that of the same hours of the days before, else of the last day; `other` is what is left.
+A part's normal is that of the same hours of the days before, else of the last day; `other` is the rest.
 These are estimates from telemetry; no invoice has corrected them.
 To restate when the invoice for 2026-01-01 (UTC) is final: spend, cost beyond normal, both tables.
 """
