@@ -123,7 +123,8 @@ def _method(cost: Cost) -> Iterator[str]:
     if unknown:
         names = ", ".join(_code(scope) for scope in unknown)
         yield f"What is normal for {names} is not known yet, so all of its spend counts: an upper bound."
-    yield "A part's normal is that of the same hours of the days before, else of the last day; `other` is the rest."
+    normal = "that of the same hours of the days before, else of the last day"
+    yield f"A part's normal is {normal}; `other` is the rest."
     if not cost.whole:
         yield f"The windows hold nothing before {_stamp(cost.start_s)}: the beginning is missing."
     if cost.state == INTERIM:
