@@ -72,17 +72,18 @@ class Prices(Section):
 class Meter(Section):
     """Limits of what the meter takes. Each is a sanity bound: beyond it lies a unit mistake or an attack."""
 
-    future_s: int = 300
+    future_s: Annotated[int, Field(ge=0)] = 300
     """an estimate that starts or ends further ahead of its arrival is rejected"""
-    max_span_s: int = 35 * 86400  # the longest window; a month's billing line (31 d) fits
+    # The longest window; a month's billing line (31 d) fits.
+    max_span_s: Annotated[int, Field(ge=1, le=35 * 86400)] = 35 * 86400
     """an estimate that lasts longer is rejected"""
     max_estimate_usd: Annotated[int, Field(gt=0, le=100_000_000)] = 10_000_000  # int64 nano holds 9.2e9 USD
     """an estimate that costs more, or gives back more, is rejected"""
-    max_message_bytes: int = 8 * 1024 * 1024
+    max_message_bytes: Annotated[int, Field(ge=1024)] = 8 * 1024 * 1024
     """a longer message is rejected, and a longer HTTP body refused"""
-    late_after_s: int = 60
+    late_after_s: Annotated[int, Field(ge=0)] = 60
     """an estimate that ends this far before the newest one counts as late; its money counts all the same"""
-    max_label_sets: int = 200_000
+    max_label_sets: Annotated[int, Field(ge=1)] = 200_000
     """distinct label sets remembered; when there are as many, they are worked out anew"""
 
 
@@ -91,26 +92,26 @@ class Burn(Section):
 
     evaluate_every_s: Annotated[int, Field(ge=10, le=300, multiple_of=10)] = 10
     """how often the detectors look"""
-    idle_after_s: int = 60
+    idle_after_s: Annotated[int, Field(ge=1)] = 60
     """how long time waits for a usage partition that stands still or is not heard"""
-    max_scopes: int = 10_000
+    max_scopes: Annotated[int, Field(ge=1)] = 10_000
     """scopes watched, shared evenly among the spend partitions; what is over it adds up in `other`"""
-    refresh_every_s: int = 60
+    refresh_every_s: Annotated[int, Field(ge=1)] = 60
     """how often the figures of a signal older than 10 minutes are told anew"""
 
 
 class Alerting(Section):
     """How signals become alerts. Seconds are event time."""
 
-    page_for_s: int = 20
+    page_for_s: Annotated[int, Field(ge=0)] = 20
     """how long the level of a page must be held before it fires"""
-    ticket_for_s: int = 300
+    ticket_for_s: Annotated[int, Field(ge=0)] = 300
     """how long the level of a ticket must be held before it fires"""
-    hold_s: int = 600
+    hold_s: Annotated[int, Field(ge=0)] = 600
     """how long all must be clear before an alert is resolved"""
     explains: Annotated[float, Field(gt=0, le=1)] = 0.6
     """share of a wider scope's excess that a narrower one must make up to be its cause"""
-    group_wait_s: int = 20
+    group_wait_s: Annotated[int, Field(ge=0)] = 20
     """least age at which a scope that has parts may fire, so that the part at fault is found first"""
     runbook_url: str = "http://127.0.0.1:9107/runbooks/{detector}"
     """link on a page; `{detector}` and `{scope}` are filled in"""
@@ -151,7 +152,7 @@ class Notify(Section):
     """each gets every alert, in order, at least once"""
     allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "alertmanager")
     """hosts that may be contacted; a destination elsewhere stops the start"""
-    timeout_s: float = 10.0
+    timeout_s: Annotated[float, Field(gt=0)] = 10.0
     """limit of one attempt"""
     resend_s: Annotated[int, Field(ge=1, le=60)] = 60
     """how often an Alertmanager is told again what fires; it forgets after four times as long"""
@@ -165,13 +166,18 @@ class Notify(Section):
         return self
 
 
-class Http(Section):
+class Listen(Section):
     """One HTTP port."""
 
     host: str = "127.0.0.1"
     """address to listen on"""
     port: Annotated[int, Field(ge=0, le=65535)]
     """port to listen on; 0 takes a free one"""
+
+
+class Http(Listen):
+    """One HTTP port that can be written to."""
+
     token: SecretStr | None = None
     """what a client must show to write; needed where `host` is not loopback"""
 
@@ -193,9 +199,9 @@ class Kafka(Section):
     """copies of each partition; 3 for more than a trial"""
     commit_every_s: Annotated[float, Field(gt=0)] = 1.0
     """time between commits"""
-    session_timeout_s: float = 10.0
+    session_timeout_s: Annotated[float, Field(gt=0)] = 10.0
     """a process that is silent for longer loses its partitions"""
-    transaction_timeout_s: float = 10.0
+    transaction_timeout_s: Annotated[float, Field(gt=0)] = 10.0
     """limit of one commit; a longer one ends the process"""
     read_batches: bool = True
     """read record batches without an object a record, by private names of aiokafka; false: its public way"""
@@ -248,8 +254,8 @@ class Config(Section):
     """the HTTP port that takes estimates, deploys and records of reconciliation in"""
     serve: Http = Http(port=PORTS["serve"])
     """the HTTP port of API and console"""
-    metrics: Http = Http(port=PORTS["metrics"])
-    """the HTTP port that Prometheus scrapes; it has no login, and `token` is not used"""
+    metrics: Listen = Listen(port=PORTS["metrics"])
+    """the HTTP port that Prometheus scrapes; it has no login"""
     kafka: Kafka = Kafka()
     """how to reach Kafka; `burnline run` needs none"""
     embedded: Embedded = Embedded()

@@ -143,6 +143,8 @@ def _written(default: Any) -> str:
         return "none"
     if isinstance(default, tuple):
         return f"`[{', '.join(map(str, default))}]`"
+    if isinstance(default, bool):
+        return f"`{default}`".lower()
     return f"`{default}`"
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,7 @@ from pydantic import BaseModel
 
 from stream.config import Config, Section, load
 from stream.config_reference import page, sections_below
+from stream.errors import UserError
 from tests.docs.pages import ROOT
 
 PAGE = ROOT / "docs" / "configuration.md"
@@ -44,3 +46,23 @@ def test_every_section_and_key_comes_with_its_meaning() -> None:
         for name, field in model.model_fields.items():
             assert field.description, f"{model.__name__}.{name}"
         assert model is Config or model.__doc__, model.__name__
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("BURNLINE_METER__MAX_LABEL_SETS", "0"),
+        ("BURNLINE_METER__FUTURE_S", "-1"),
+        ("BURNLINE_METER__MAX_SPAN_S", str(36 * 86400)),
+        ("BURNLINE_BURN__IDLE_AFTER_S", "0"),
+        ("BURNLINE_BURN__MAX_SCOPES", "-10"),
+        ("BURNLINE_ALERTS__HOLD_S", "-600"),
+        ("BURNLINE_KAFKA__SESSION_TIMEOUT_S", "0"),
+        ("BURNLINE_NOTIFY__TIMEOUT_S", "0"),
+        ("BURNLINE_METRICS__TOKEN", "secret"),  # it has no login
+    ],
+)
+def test_what_can_not_work_is_refused_by_its_name(variable: str, value: str) -> None:
+    key = variable.removeprefix("BURNLINE_").lower().replace("__", ".")
+    with pytest.raises(UserError, match=re.escape(key)):
+        load(None, {variable: value})

@@ -15,7 +15,7 @@ from mode import Service
 from stream import metrics as exposition
 from stream.alerts.stage import Alerts
 from stream.burn.stage import Burn
-from stream.config import Http, Kafka
+from stream.config import Kafka, Listen
 from stream.meter.stage import Meter
 from stream.metrics import Metrics
 from stream.schema import topics
@@ -145,7 +145,7 @@ class LagService(Service):
 
 
 @contextmanager
-def exposed(metrics: Metrics, http: Http) -> Iterator[None]:
+def exposed(metrics: Metrics, http: Listen) -> Iterator[None]:
     """Answer scrapes while the block runs. Raises `UserError` when the port is taken."""
     shown = exposition.serve(metrics, http.host, http.port)
     try:
