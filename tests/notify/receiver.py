@@ -44,9 +44,10 @@ class Received:
 class Receiver:
     """Acts out `script`, one behaviour a request, then takes everything."""
 
-    def __init__(self, *script: Behaviour, path: str = "/hook") -> None:
+    def __init__(self, *script: Behaviour, path: str = "/hook", port: int = 0) -> None:
         self.script = list(script)
         self.path = path
+        self.port = port  # 0 until it is up: one that is free
         self.received: list[Received] = []
 
     @property
@@ -65,9 +66,10 @@ class Receiver:
         app.router.add_post(self.path, self._handle)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port)
         await site.start()
-        self.base = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        self.port = self._runner.addresses[0][1]
+        self.base = f"http://127.0.0.1:{self.port}"
         self.url = self.base + self.path
         return self
 

@@ -91,6 +91,16 @@ async def test_retries_wait_twice_as_long_each_time_up_to_a_minute(dice: float, 
     assert it.slept_s == waits
 
 
+async def test_an_hour_of_failures_loses_nothing() -> None:
+    ticket = alert(dedup_key="a/ticket")
+    sent = [ticket, alert(dedup_key="b/page", scope="total"), resolution(ticket)]
+    async with Receiver(*[answer(503)] * 100) as receiver, rig(hook(receiver), dice=0.5) as it:
+        started_ms = it.now_ms
+        await asyncio.gather(*(it.deliverer.deliver(each) for each in sent))
+    assert receiver.taken == [(each.state, each.dedup_key) for each in sent]
+    assert it.now_ms - started_ms > 3_600_000
+
+
 async def test_retry_after_is_obeyed_in_both_forms() -> None:
     when = email.utils.formatdate(RUNAWAY.emitted_ms / 1000 + 17 + 40, usegmt=True)
     script = (

@@ -15,8 +15,14 @@ from stream.meter.stage import Meter
 from stream.schema import alerts as alerts_schema
 from stream.schema import topics
 from stream.schema.alerts import Alert
+from stream.shell import crash
 from stream.shell.embedded.database import Database
 from stream.stage import Batch, Commit, Output, Stage
+
+# Where a process can be made to die (see `crash`), by the stage that passes the point.
+RESTORE: Final = ("before-restore", "after-restore")
+SETTLE: Final = ("after-outputs", "after-state", "after-positions")
+COMMIT: Final = ("before-begin", "before-commit", "after-commit")
 
 _METER: Final = "meter"
 _BURN: Final = "burn"
@@ -42,8 +48,11 @@ class Node:
         self.alerts = Alerts(config)
         self._timed = timed
         self._stages: dict[str, Stage] = {_METER: self.meter, _BURN: self.burn, _ALERTS: self.alerts}
+        self._fed = False
         for name, stage in self._stages.items():
+            crash.passed(name, "before-restore")
             stage.restore(database.read_state(name))
+            crash.passed(name, "after-restore")
         for value in database.values(topics.CALIBRATIONS):
             self.meter.calibrate(value)
         self._usage = database.position(_METER, topics.USAGE)
@@ -51,6 +60,7 @@ class Node:
 
     def usage(self, values: list[bytes], timestamps_ms: list[int]) -> None:
         """Take raw messages; `timestamps_ms` is when each arrived."""
+        self._fed = True
         first = self._usage
         self._usage += len(values)
         batch = Batch(topics.USAGE, 0, values, range(first, self._usage), timestamps_ms, self._usage)
@@ -76,12 +86,21 @@ class Node:
 
     def commit(self, now_ms: int) -> list[Alert]:
         """Carry everything through all stages and make it durable; returns the alerts' transitions."""
+        self._passed_point("node", "before-begin")
         self.flush(now_ms)
         signals = self._settle(_BURN, now_ms)
         self._pass_on(_ALERTS, self.alerts, topics.SIGNALS, signals, now_ms)
         told = [alerts_schema.decode(output.value) for output in self._settle(_ALERTS, now_ms)]
+        self._passed_point("node", "before-commit")
         self.database.commit()
+        self._passed_point("node", "after-commit")
+        self._fed = False
         return told
+
+    def _passed_point(self, stage: str, point: str) -> None:
+        """A crash point; those of commits that hold no usage are let pass."""
+        if self._fed:
+            crash.passed(stage, point)
 
     def _settle(self, name: str, now_ms: int) -> list[Output]:
         """One stage's commit into the open transaction; returns what goes on to the next stage."""
@@ -90,10 +109,13 @@ class Node:
         def work() -> None:
             nonlocal commit
             commit = self._stages[name].commit(now_ms)
-            self.database.write_state(name, commit.state)
             self.database.append((o for o in commit.outputs if o.topic not in _PASSED_ON), now_ms)
+            self._passed_point(name, "after-outputs")
+            self.database.write_state(name, commit.state)
+            self._passed_point(name, "after-state")
             for (topic, _), position in commit.positions.items():
                 self.database.move("passed" if topic in _PASSED_ON else name, topic, position)
+            self._passed_point(name, "after-positions")
 
         self._timed(name, work)
         wanted = _PASSED_ON if name != _ALERTS else frozenset({topics.ALERTS})

@@ -2,18 +2,22 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Final
 
 import aiohttp
 
 from stream.config import Notify
 from stream.notify.delivery import Deliverer, Outcomes, destinations
 from stream.notify.destination import Destination
+from stream.notify.firing import still_firing
 from stream.schema import alerts as alerts_schema
 from stream.schema import topics
-from stream.schema.alerts import Alert, State
+from stream.schema.alerts import Alert
+from stream.shell import crash
 from stream.shell.embedded.node import Node
 
+_WELCOMED: Final = "welcomed"  # beside `alerts`: where a new destination began
 _LOOK_S = 0.2  # how long after a commit a new alert is noticed at most
 
 
@@ -28,37 +32,52 @@ class Notifier:
 
     async def run(self) -> None:
         """Until cancelled."""
-        async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as tasks:
-            for destination in destinations(self._settings):
-                deliverer = Deliverer(
-                    destination,
-                    session,
-                    self._settings,
-                    self._outcomes,
-                    now_ms=self._now_ms,
-                    sleep=asyncio.sleep,
-                    random=random.random,
-                )
-                tasks.create_task(self._deliver(destination, deliverer))
-                tasks.create_task(deliverer.repeat_forever())
+        try:
+            async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as tasks:
+                for destination in destinations(self._settings):
+                    deliverer = Deliverer(
+                        destination,
+                        session,
+                        self._settings,
+                        self._outcomes,
+                        now_ms=self._now_ms,
+                        sleep=asyncio.sleep,
+                        random=random.random,
+                    )
+                    tasks.create_task(self._deliver(destination, deliverer))
+                    tasks.create_task(deliverer.repeat_forever())
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None  # a group would not be taken for what a person can mend
 
     async def _deliver(self, destination: Destination, deliverer: Deliverer) -> None:
         database, reader = self._node.database, f"notify/{destination.name}"
-        firing = [alert for alert in self._node.alerts.active() if alert.state != State.PENDING]
         if not database.known(reader, topics.ALERTS):
-            # A new destination is told what fires now, not of the past.
-            await self._all(deliverer, firing)
-            database.move(reader, topics.ALERTS, database.end(topics.ALERTS))
+            await self._welcome(reader, deliverer)
         else:
-            for alert in firing:
+            for alert in self._firing(database.position(reader, topics.ALERTS)):
                 destination.resume(alert)
         while True:
             for position, _, value in database.read(topics.ALERTS, database.position(reader, topics.ALERTS)):
-                await self._all(deliverer, [alerts_schema.decode(value)])
+                crash.passed("notify", "before-deliver")
+                await deliverer.deliver(alerts_schema.decode(value))
+                crash.passed("notify", "after-deliver")
                 database.move(reader, topics.ALERTS, position + 1)
             await asyncio.sleep(_LOOK_S)
 
-    @staticmethod
-    async def _all(deliverer: Deliverer, told: list[Alert]) -> None:
-        for alert in told:
+    async def _welcome(self, reader: str, deliverer: Deliverer) -> None:
+        """Tell a new destination what fires now, not of the past.
+
+        That may take hours, and a restart. What "now" is stays as it was, or a change in between is lost.
+        """
+        database = self._node.database
+        if not database.known(reader, _WELCOMED):
+            database.move(reader, _WELCOMED, database.end(topics.ALERTS))
+        begin = database.position(reader, _WELCOMED)
+        for alert in self._firing(begin):
             await deliverer.deliver(alert)
+        database.move(reader, topics.ALERTS, begin)
+
+    def _firing(self, position: int) -> Iterable[Alert]:
+        """The alerts that fired when the log had come to `position`."""
+        records = self._node.database.records(topics.ALERTS)
+        return still_firing(alerts_schema.decode(value) for at, value in records if at < position)

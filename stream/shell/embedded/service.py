@@ -1,6 +1,7 @@
 """`burnline run`: one process, one SQLite file, fed by HTTP. Ingest, stages, alerts, API and metrics."""
 
 import asyncio
+import datetime as dt
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
@@ -13,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from stream import metrics as exposition
 from stream.collect.http import ingest_application
 from stream.config import Config
+from stream.errors import UserError
 from stream.incidents.cost import cost
 from stream.metrics import Metrics
 from stream.schema import topics
@@ -43,6 +45,7 @@ class Service:
         self._waiting: list[tuple[str, bytes | None, list[bytes], asyncio.Future[None]]] = []
         self._work = asyncio.Event()
         self._forgot_s = time.monotonic()
+        self._ended: UserError | None = None
         self.told: Callable[[Alert], None] = lambda _: None
 
     @asynccontextmanager
@@ -66,13 +69,18 @@ class Service:
         await self._durable(topic, key, [value])
 
     async def _durable(self, topic: str, key: bytes | None, values: list[bytes]) -> None:
+        if self._ended is not None:
+            raise self._ended
         done = asyncio.get_running_loop().create_future()
         self._waiting.append((topic, key, values, done))
         self._work.set()
         await done
 
     async def run(self) -> None:
-        """Commit until cancelled, then once more."""
+        """Commit until cancelled, then once more.
+
+        After a commit that failed there is no other: memory is ahead of the file. Senders are told.
+        """
         notifier = Notifier(self.node, self.config.notify, self.metrics, self.now_ms)
         deliveries = asyncio.create_task(notifier.run())
         try:
@@ -87,26 +95,26 @@ class Service:
                     )
         finally:
             deliveries.cancel()
-            with suppress(asyncio.CancelledError):
-                await deliveries
-            self.commit()
-            self.node.database.close()
+            await asyncio.wait([deliveries])
+            try:
+                if self._ended is None:
+                    self.commit()
+            finally:
+                self._end(UserError("burnline is ending: send again when it is back"))
+                self.node.database.close()
 
     def commit(self) -> None:
         """One transaction with all that came in since the last; then those who wait are answered, and
-        `told` is called with each transition of an alert."""
+        `told` is called with each transition of an alert. A failure ends the service."""
         now_ms = self.now_ms()
-        waiting, self._waiting = self._waiting, []
+        waiting = self._waiting
         self._work.clear()
-        for topic, key, values, _ in waiting:
-            if topic == topics.USAGE:
-                self.node.usage(values, [now_ms] * len(values))
-            else:
-                for value in values:
-                    self.node.append(topic, key, value, now_ms)
-        if time.monotonic() - self._forgot_s > FORGET_EVERY_S:
-            self._forget(now_ms)
-        told = self.node.commit(now_ms)
+        try:
+            told = self._durable_now(now_ms)
+        except BaseException as error:
+            self._end(error if isinstance(error, UserError) else UserError("burnline failed: see its log"))
+            raise
+        self._waiting = []
         for topic, _, values, done in waiting:
             for value in values:
                 self.replica.saw(topic, value)
@@ -115,6 +123,25 @@ class Service:
         self._observe(now_ms)
         for alert in told:
             self.told(alert)
+
+    def _durable_now(self, now_ms: int) -> list[Alert]:
+        for topic, key, values, _ in self._waiting:
+            if topic == topics.USAGE:
+                self.node.usage(values, [now_ms] * len(values))
+            else:
+                for value in values:
+                    self.node.append(topic, key, value, now_ms)
+        if time.monotonic() - self._forgot_s > FORGET_EVERY_S:
+            self._forget(now_ms)
+        return self.node.commit(now_ms)
+
+    def _end(self, error: UserError) -> None:
+        """Tell all who wait, and all who come, that what they sent is not durable."""
+        self._ended = self._ended or error
+        waiting, self._waiting = self._waiting, []
+        for *_, done in waiting:
+            if not done.done():
+                done.set_exception(self._ended)
 
     def _forget(self, now_ms: int) -> None:
         self._forgot_s = time.monotonic()
@@ -147,6 +174,15 @@ class Service:
         )
 
 
+def _found(node: Node) -> str:
+    """The file and what it held, so that a restart from something older than expected is seen."""
+    events, until_ms = node.meter.counters.sent_events, node.meter.watermark_ms
+    if events == 0:
+        return f"{node.database.path}: nothing counted yet"
+    until = dt.datetime.fromtimestamp(max(0, until_ms) / 1000, dt.UTC)
+    return f"{node.database.path}: {events:,} estimates, spend up to {until:%Y-%m-%d %H:%M:%S} UTC"
+
+
 def wall_ms() -> int:
     """This machine's clock, UTC epoch milliseconds."""
     return time.time_ns() // 1_000_000
@@ -165,6 +201,7 @@ async def _run(service: Service) -> None:
     with suppress(asyncio.CancelledError):
         async with service.ports() as (ingest, api, metrics):
             host = service.config.serve.host
+            print(f"database {_found(service.node)}", flush=True)
             print(f"ingest   http://{service.config.ingest.host}:{ingest}/v1/usage", flush=True)
             print(f"console  http://{host}:{api}/", flush=True)
             print(f"metrics  http://{service.config.metrics.host}:{metrics}/metrics", flush=True)

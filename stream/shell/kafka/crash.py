@@ -1,13 +1,10 @@
-"""Fault injection, for tests: named points at which a process can be made to die as by kill -9.
+"""The crash points of the Kafka shell; see `stream.shell.crash`."""
 
-BURNLINE_CRASH_AT=meter.after-state ends the process where the stage `meter` has passed that point for the
-first time. Nothing is flushed, closed or said.
-"""
-
-import os
 from typing import Final
 
-STATUS: Final = 137
+from stream.shell.crash import STATUS, due, passed
+
+__all__ = ["COMMIT", "NOTIFY", "OWN", "REVOKE", "STATUS", "due", "passed"]
 
 # In the order in which a stage passes them; `notify` stands for every destination.
 OWN: Final = ("before-fence", "after-fence", "after-restore", "after-own")
@@ -22,13 +19,3 @@ COMMIT: Final = (
 )
 REVOKE: Final = ("before-revoke", "inside-revoke", "after-revoke")
 NOTIFY: Final = ("after-own", "before-deliver", "after-deliver", "after-commit", "before-revoke")
-
-
-def due(stage: str, point: str) -> bool:
-    return os.environ.get("BURNLINE_CRASH_AT") == f"{stage}.{point}"
-
-
-def passed(stage: str, point: str) -> None:
-    """Dies here if it is due."""
-    if due(stage, point):
-        os._exit(STATUS)

@@ -18,8 +18,9 @@ from stream import config
 from stream.config import Kafka
 from stream.notify.delivery import Deliverer, Outcomes
 from stream.notify.destination import Destination
+from stream.notify.firing import still_firing
 from stream.schema import alerts, topics
-from stream.schema.alerts import Alert, State
+from stream.schema.alerts import Alert
 from stream.shell.kafka import crash
 from stream.shell.kafka.partition import now_ms
 from stream.shell.kafka.security import client_arguments, explained
@@ -133,30 +134,17 @@ class NotifyService(Service):
         async with committed_reader(self._kafka, self._group) as reader:
             position = await reader.committed(self._source)
             records = [record async for record in history(reader, self._source)]
-        firing: dict[str, Alert] = {}
-        for record in records:
-            if position is None or record.offset < position:
-                _follow(firing, record)
+        known = [r for r in records if position is None or r.offset < position]
+        firing = still_firing(alert for record in known if (alert := _read(record)) is not None)
         if position is not None:
-            for alert in firing.values():
+            for alert in firing:
                 self._destination.resume(alert)
             return int(position)
-        for alert in firing.values():
+        for alert in firing:
             await self._deliverer.deliver(alert)
         position = records[-1].offset + 1 if records else 0
         await self._commit(position)
         return position
-
-
-def _follow(firing: dict[str, Alert], record: Any) -> None:
-    alert = _read(record)
-    if alert is None:
-        return
-    for key in (alert.previous_key, alert.dedup_key):
-        if key is not None:
-            firing.pop(key, None)
-    if alert.state in (State.FIRING, State.ESCALATED):
-        firing[alert.dedup_key] = alert
 
 
 def _read(record: Any) -> Alert | None:
