@@ -44,14 +44,22 @@ class Database:
             self._connection = sqlite3.connect(
                 path, isolation_level=None, timeout=5.0, check_same_thread=False
             )
-            self._execute("PRAGMA journal_mode = WAL")
-            # An fsync at every commit: what was acknowledged survives a power cut.
-            self._execute("PRAGMA synchronous = FULL")
-            self._check(has_wal)
-            self._lock()
-            self._next: dict[str, int] = dict(
-                self._execute("SELECT topic, MAX(position) + 1 FROM log GROUP BY topic")
-            )
+            try:
+                self._open(has_wal)
+            except BaseException:
+                # At once: collected later, it would still clear away the -wal of a file put in this place.
+                self._connection.close()
+                raise
+
+    def _open(self, has_wal: bool) -> None:
+        self._execute("PRAGMA journal_mode = WAL")
+        # An fsync at every commit: what was acknowledged survives a power cut.
+        self._execute("PRAGMA synchronous = FULL")
+        self._check(has_wal)
+        self._lock()
+        self._next: dict[str, int] = dict(
+            self._execute("SELECT topic, MAX(position) + 1 FROM log GROUP BY topic")
+        )
 
     def _check(self, has_wal: bool) -> None:
         if self._execute("PRAGMA user_version").fetchone()[0] != VERSION:
