@@ -37,6 +37,7 @@ class Variant(StrEnum):
 
     SHARED = "shared"  # envelopes of 100 from one pod, which share its labels
     OWN = "own"  # envelopes of 100 from one collector, each estimate with its own labels
+    ARRAY = "array"  # arrays of 100 from one collector, each estimate with its own labels
     SINGLE = "single"  # one message an estimate
 
 
@@ -147,10 +148,13 @@ def _pack(
         work.keys += [label_set.key for label_set in chosen]
         work.arrived_ms += [arrived_ms] * len(chosen)
         return
-    shared = chosen[0].labels if work.variant is Variant.SHARED else '{"collected_by":"bench"}'
+    work.keys.append(source.encode())
+    work.arrived_ms.append(arrived_ms)
     estimates = ",".join(f"{{{body}}}" for body in bodies)
+    if work.variant is Variant.ARRAY:
+        work.values.append(f"[{estimates}]".encode())
+        return
+    shared = chosen[0].labels if work.variant is Variant.SHARED else '{"collected_by":"bench"}'
     work.values.append(
         f'{{"source":"{source}","epoch":1,"seq":{sequence},"labels":{shared},"estimates":[{estimates}]}}'.encode()
     )
-    work.keys.append(source.encode())
-    work.arrived_ms.append(arrived_ms)

@@ -14,6 +14,7 @@ _SUMS: Final = ("total", "team", "service")
 _PACKED: Final = {
     Variant.SHARED: "envelopes of 100, labels shared",
     Variant.OWN: "envelopes of 100, labels of their own",
+    Variant.ARRAY: "arrays of 100",
     Variant.SINGLE: "single messages",
 }
 

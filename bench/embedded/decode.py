@@ -13,6 +13,9 @@ def measure(task: Task) -> Measured:
     forget_peak()
     stopwatch, count = Stopwatch(), 0
     for value in values:
+        if value.startswith(b"["):
+            count += len(usage.decode_array(value))
+            continue
         message = usage.decode_message(value)
         count += 1 if not isinstance(message.estimates, list) else len(message.estimates)
     return stopwatch.stop(count)

@@ -4,7 +4,7 @@ import asyncio
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -32,12 +32,11 @@ _METER: Final = Contender(
     "burnline meter, transactions on, single messages",
     ("total", "team", "service"),
 )
-_PACKED: Final = Contender(
-    "meter own",
-    "bench.kafka.meter",
-    "the same, envelopes of 100, labels of their own",
-    ("total", "team", "service"),
-)
+_PACKED: Final = {
+    Variant.ARRAY: "arrays of 100",
+    Variant.OWN: "envelopes of 100, labels of their own",
+    Variant.SHARED: "envelopes of 100, labels shared",
+}
 _FAUST: Final = Contender(
     "faust agent",
     "bench.kafka.faust_agent",
@@ -47,7 +46,10 @@ _FAUST: Final = Contender(
 RATIOS: Final = (
     Ratio("kafka: meter / faust agent", "meter single", "faust agent", "the same single messages"),
     Ratio("kafka: meter / raw read", "meter single", "raw read", "share of the limit, single messages"),
-    Ratio("kafka: meter, envelopes / raw read", "meter own", "raw read", "estimates against single messages"),
+    *(
+        Ratio(f"kafka: meter {variant} / meter single", f"meter {variant}", "meter single", packed)
+        for variant, packed in _PACKED.items()
+    ),
     Ratio("kafka: faust agent / raw read", "faust agent", "raw read", "share of the limit"),
 )
 
@@ -58,7 +60,7 @@ def run(estimates: int, rounds: int, drop: int, told: Callable[[str], None]) -> 
     told("generating")
     # The broker dates what arrives, so the estimates must be of today.
     start_ms = time.time_ns() // 1_000_000 // BUCKET_MS * BUCKET_MS - estimates // PER_BUCKET * BUCKET_MS
-    single, own = (generate(variant, estimates, start_ms) for variant in (Variant.SINGLE, Variant.OWN))
+    works = {variant: generate(variant, estimates, start_ms) for variant in (Variant.SINGLE, *_PACKED)}
     few = generate(Variant.SINGLE, estimates // FAUST_SHARE, start_ms)
     with tempfile.TemporaryDirectory() as name, KafkaServer(Path(name)) as server:
 
@@ -66,16 +68,16 @@ def run(estimates: int, rounds: int, drop: int, told: Callable[[str], None]) -> 
             @contextmanager
             def opened() -> Iterator[list[Entry]]:
                 told("filling the topics")
-                filled = [
-                    (_kafka(server.bootstrap, f"r{number}{mark}-"), work)
-                    for mark, work in (("s", single), ("o", own), ("f", few))
-                ]
-                for kafka, work in filled:
+                filled = {
+                    mark: (_kafka(server.bootstrap, f"r{number}-{mark}-"), work)
+                    for mark, work in (*works.items(), ("few", few))
+                }
+                for kafka, work in filled.values():
                     asyncio.run(preload(kafka, work))
-                few_kafka, _ = filled[-1]
+                few_kafka, _ = filled["few"]
                 asyncio.run(make_changelogs(few_kafka, few_kafka.topic_prefix, FAUST_TABLES))
-                yield list(_entries(drop, *filled))
-                for kafka, _ in filled:
+                yield list(_entries(drop, filled))
+                for kafka, _ in filled.values():
                     asyncio.run(delete(kafka))
 
             return opened
@@ -87,11 +89,15 @@ def _kafka(bootstrap: str, prefix: str) -> Kafka:
     return Kafka(bootstrap=bootstrap, topic_prefix=prefix, group=prefix)
 
 
-def _entries(
-    drop: int, single: tuple[Kafka, Workload], own: tuple[Kafka, Workload], few: tuple[Kafka, Workload]
-) -> Iterator[Entry]:
-    contenders = ((_RAW, single), (_METER, single), (_FAUST, few), (_PACKED, own))
-    for contender, (kafka, work) in contenders:
+def _entries(drop: int, filled: Mapping[str, tuple[Kafka, Workload]]) -> Iterator[Entry]:
+    """`filled` has a topic of each variant, and `few` for the agent."""
+    packed = (
+        (Contender(f"meter {variant}", _METER.module, f"the same, {about}", _METER.scopes), variant)
+        for variant, about in _PACKED.items()
+    )
+    single = Variant.SINGLE
+    for contender, mark in ((_RAW, single), (_METER, single), (_FAUST, "few"), *packed):
+        kafka, work = filled[mark]
         task = Task("", "", drop, kafka.bootstrap, kafka.topic_prefix, len(work.values))
         yield Entry(
             contender, task, work.oracle, _settle(kafka) if contender.module == _METER.module else None

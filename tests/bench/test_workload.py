@@ -15,6 +15,8 @@ NANO = 10**9
 
 
 def estimates_of(message: Any) -> list[dict[str, Any]]:
+    if isinstance(message, list):
+        return message
     if "estimates" not in message:
         return [message]
     shared = message.get("labels", {})
