@@ -155,12 +155,14 @@ class Burn:
 
         Idle: its meter lives but its watermark stands still. Lost: its meter itself is not heard. If
         all are idle, time goes on at the meters' clocks, that far behind. Before the first bucket is
-        judged, a meter that was never heard is waited for as long.
+        judged, a meter that was never heard, or has not come to an estimate yet, is waited for as long:
+        else what the others read first would be taken for all that is normal.
         """
         sources = self._clock.sources
         patience_ms = self._config.burn.idle_after_s * 1000
         newest_ms = max((source.sent_ms for source in sources.values()), default=-1)
-        waiting = self._clock.evaluated_s < 0 and len(sources) < self._usage_partitions
+        begun = sum(source.watermark_ms >= 0 for source in sources.values())
+        waiting = self._clock.evaluated_s < 0 and begun < self._usage_partitions
         if not sources or (waiting and newest_ms - self._since_ms < patience_ms):
             return -1
         active = [

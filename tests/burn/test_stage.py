@@ -94,9 +94,16 @@ class TestClosing:
         assert self.closed(first, record(START, sent_s=START + 64), partitions=1) == START
         assert self.closed(first, record(START, sent_s=START + 500), partitions=1) == START + 440
 
-    def test_a_meter_that_has_never_seen_an_estimate_holds_nobody_up(self) -> None:
-        records = [record(START + 70, partition=0), record(-1 / 1000, partition=1, sent_s=START + 70)]
-        assert self.closed(*records, partitions=2) == START + 70
+    def test_a_meter_that_has_never_seen_an_estimate_holds_nobody_up_for_more_than_a_minute(self) -> None:
+        """That long, since at its first start it has only not yet read what is there."""
+        records = [
+            record(-1 / 1000, partition=1, sent_s=START),
+            record(START + 59, partition=0, sent_s=START + 59),
+        ]
+        assert self.closed(*records, partitions=2) == -1
+        assert self.closed(*records, record(START + 30, partition=1), partitions=2) == START + 30
+        later = record(START + 60, partition=0, sent_s=START + 60)
+        assert self.closed(*records, later, partitions=2) == START + 60
 
     def test_nothing_is_judged_before_the_first_money(self) -> None:
         rig = Rig()
