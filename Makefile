@@ -8,7 +8,7 @@ BIN := .venv/bin
 # In .venv, so that it goes when .venv goes.
 SETUP := .venv/.installed
 
-.PHONY: help setup demo test lint bench lock clean
+.PHONY: help setup demo test chaos lint bench lock clean
 
 help: ## list the commands
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
@@ -25,6 +25,10 @@ demo: $(SETUP) ## see a runaway being caught, on this machine, without Kafka (AR
 test: $(SETUP) ## run all tests against real Kafka, Prometheus and Alertmanager (ARGS="tests/burn -k name" runs some)
 	@deploy/prepare services
 	@$(BIN)/python -m pytest $(ARGS)
+
+chaos: $(SETUP) ## kill, freeze, cut and bounce for half an hour, then compare with the input (ARGS="--help" lists its options)
+	@deploy/prepare services
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 lint: $(SETUP) ## check style, types, and that requirements.lock covers pyproject.toml
 	@$(BIN)/python -m pip check

@@ -4,7 +4,6 @@
 state topic, so that a fresh reader can compare them with what was sent.
 """
 
-import asyncio
 import json
 import logging
 import os
@@ -12,7 +11,6 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Iterable
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -28,6 +26,7 @@ from stream.shell.kafka.partition import Hooks, Kind
 from stream.shell.kafka.service import StageService
 from stream.shell.kafka.transactions import PartitionWriter
 from stream.stage import Batch, Commit, Output, StateRow
+from tests.services.forked import Forked
 
 
 def record(key: str, cost_nusd: int, count: int = 1) -> bytes:
@@ -121,48 +120,11 @@ def _main(kafka: Kafka, log: Path, crash_at: str, writer: str) -> None:
         sys.exit(2)
 
 
-class Worker:
-    """A process with both stages. Forked from a server that has the imports done, to save seconds."""
+class Worker(Forked):
+    """A process with both stages."""
 
     def __init__(self, kafka: Kafka, log: Path, crash_at: str = "", writer: str = "") -> None:
-        context = get_context("forkserver")
-        context.set_forkserver_preload([__name__])
-        self._process = context.Process(target=_main, args=(kafka, log, crash_at, writer))
-        self._process.start()
-        assert self._process.pid is not None
-        self.pid = self._process.pid
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.join()
-
-    def terminate(self) -> int:
-        """Ask it to stop and return its exit status."""
-        self._process.terminate()
-        self._process.join()
-        assert self._process.exitcode is not None
-        return self._process.exitcode
-
-    def freeze(self) -> None:
-        os.kill(self.pid, signal.SIGSTOP)
-
-    def resume(self) -> None:
-        os.kill(self.pid, signal.SIGCONT)
-
-    async def frozen(self) -> None:
-        """Returns when the process is stopped by SIGSTOP."""
-        stat = Path(f"/proc/{self.pid}/stat")
-        while stat.read_text().rpartition(")")[2].split()[0] != "T":
-            await asyncio.sleep(0.05)
-
-    @property
-    def status(self) -> int | None:
-        return self._process.exitcode
-
-    async def wait(self) -> int:
-        while self.status is None:
-            await asyncio.sleep(0.05)
-        return self.status
+        super().__init__(_main, kafka, log, crash_at, writer)
 
 
 def source(kafka: Kafka, topic: str, number: int) -> TopicPartition:
