@@ -110,6 +110,8 @@ async def _trials(harms: list[Harm], directory: Path, broker: Broker) -> list[Tr
         outcome = ", ".join(found.caught_by) or "exact"
         if harm.bug:
             outcome = f"caught by {outcome}" if caught(found) else f"[red]not caught[/red] ({outcome})"
+        if found.verdict.wrong and not harm.bug:
+            _say(found.verdict.explain())
         _say(f"{len(done)} of {len(harms)}  {harm}: {outcome} ({found.seconds:.0f} s)")
         return found
 
@@ -122,6 +124,8 @@ def _tell_storm(done: Storm) -> None:
         f"seed {done.weather.seed}: {harm}; {done.rebalances} rebalances, {done.fenced} fenced; "
         f"{done.accepted:,} estimates, {done.verdict.rows} wrong rows ({done.seconds:.0f} s)"
     )
+    if done.verdict.wrong:
+        _say(done.verdict.explain())
 
 
 def _say(what: str) -> None:

@@ -5,7 +5,7 @@ that it has just forked.
 """
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 from unittest.mock import patch
@@ -89,8 +89,8 @@ def _no_fence() -> None:
 
 
 def _state_not_restored() -> None:
-    async def nothing(*_: Any) -> list[StateRow]:
-        return []
+    async def nothing(*_: Any) -> Iterator[StateRow]:
+        return iter(())
 
     _replace(state, "restore", nothing)
 

@@ -25,6 +25,9 @@ KINDS: Final = {
     "EndTxn": 26,
 }
 """The requests of a commit, in their order; each begins with the transactional id."""
+_OFFSET_FETCH: Final = 9
+_LOADING: Final = struct.Struct(">iiiih")  # length, number, no throttling, no topics, the error
+_LOAD_IN_PROGRESS: Final = 14
 
 
 class Trap:
@@ -54,6 +57,8 @@ class Proxy:
     def __init__(self, port: int, target: int) -> None:
         self.delay_s = 0.0
         self.traps: list[Trap] = []
+        self.loading = 0
+        """So many questions for committed offsets are answered as by a coordinator that is still loading."""
         self.harm: Counter[str] = Counter()
         self._port = port
         self._target = target
@@ -110,7 +115,7 @@ class Proxy:
         try:
             with suppress(OSError, asyncio.IncompleteReadError):
                 pumps = [
-                    asyncio.create_task(self._requests(reader, there)),
+                    asyncio.create_task(self._requests(reader, there, writer)),
                     asyncio.create_task(self._answers(there_reader, writer)),
                 ]
                 await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
@@ -122,11 +127,19 @@ class Proxy:
                 self._writers.discard(each)
                 each.transport.abort()
 
-    async def _requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _requests(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, back: asyncio.StreamWriter
+    ) -> None:
         """Whole frames, since a trap must know what it lets through."""
         while True:
             length = await reader.readexactly(4)
             frame = length + await reader.readexactly(int.from_bytes(length, "big"))
+            _, kind, version, number = _HEADER.unpack_from(frame)
+            if kind == _OFFSET_FETCH and self.loading:
+                assert version == 3, version
+                self.loading -= 1
+                back.write(_LOADING.pack(_LOADING.size - 4, number, 0, 0, _LOAD_IN_PROGRESS))
+                continue
             trap = next((one for one in self.traps if one.springs(frame)), None)
             if trap is not None:
                 self.traps.remove(trap)

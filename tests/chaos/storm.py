@@ -17,6 +17,7 @@ from tests.chaos.plan import BURST_TICK, RUNAWAYS, TICK_S, Plan
 from tests.chaos.verdict import Verdict
 
 _SETTLE_S: Final = 120
+NO_BROKER: Final = 2  # the exit status of whoever a person must help
 _JOINED_S: Final = 4.0
 _CALM_TICKS: Final = BURST_TICK + 5  # the burst is worked through before anything is harmed
 # From the end of a runaway until its alert is resolved: 80 s that the score outlasts it, 60 s held clear.
@@ -159,7 +160,7 @@ class _Harm:
             self._storm.fenced += 1
         elif zombie.status is None:
             slot.harmed = False
-        else:
+        elif zombie.status != NO_BROKER:  # it may be away just then
             self._storm.verdict.add("zombies", 0, [f"{zombie.log.name} ended with {zombie.status}"])
 
     async def _guest(self, command: str) -> None:

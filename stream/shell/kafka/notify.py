@@ -11,7 +11,7 @@ from typing import Any, Final
 import aiohttp
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError
+from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalStateError
 from mode import Service
 
 from stream import config
@@ -25,7 +25,7 @@ from stream.shell.kafka import crash
 from stream.shell.kafka.partition import now_ms
 from stream.shell.kafka.security import client_arguments, explained
 from stream.shell.kafka.service import Listener, group_arguments
-from stream.shell.kafka.state import committed_reader, history
+from stream.shell.kafka.state import committed, committed_reader, history
 from stream.shell.kafka.topics import full_name
 
 # Delivery may be retried for hours, and only a member that polls stays in its group: the longest there is.
@@ -94,6 +94,8 @@ class NotifyService(Service):
     async def _or_crash(self, work: Any) -> None:
         try:
             await work()
+        except ConsumerStoppedError:  # on_stop came first, and a last assignment after it
+            return
         except Exception as error:
             await self.crash(error)
 
@@ -131,8 +133,8 @@ class NotifyService(Service):
 
         A destination without a position is new: it is sent what fires now, not 90 days of history.
         """
-        async with committed_reader(self._kafka, self._group) as reader:
-            position = await reader.committed(self._source)
+        position = (await committed(self._kafka, self._group, [self._source]))[self._source]
+        async with committed_reader(self._kafka) as reader:
             records = [record async for record in history(reader, self._source)]
         known = [r for r in records if position is None or r.offset < position]
         firing = still_firing(alert for record in known if (alert := _read(record)) is not None)

@@ -74,8 +74,8 @@ class OwnedPartition:
     async def own(self) -> None:
         """Fence the former owner, then restore, then read the positions: this order makes it correct."""
         await self._writer.fence()
-        async with state.committed_reader(self._kafka, self._group) as consumer:
-            rows, self.positions = await state.resume(consumer, self._state, self._sources.values())
+        sources = list(self._sources.values())
+        rows, self.positions = await state.resume(self._kafka, self._group, self._state, sources)
         self.stage.restore(rows)
         crash.passed(self._name, "after-restore")
 

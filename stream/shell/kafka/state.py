@@ -4,26 +4,32 @@ Only to be read after the fence: before it, a commit of the former owner may sti
 the offset that the broker then shows is the older one.
 """
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 
 from stream.config import Kafka
 from stream.shell.kafka.security import client_arguments, explained
+from stream.shell.kafka.topics import admin_client
 from stream.stage import StateRow
+
+# A coordinator reads its part of the offsets in seconds; what takes longer is for a supervisor to try again.
+_LOADING_LIMIT_S: Final = 60.0
+_ASK_AGAIN_S: Final = 0.1
 
 _log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def committed_reader(kafka: Kafka, group: str | None = None) -> AsyncIterator[Any]:
-    """A consumer of committed data that joins no group; `group` says whose offsets it can look up."""
+async def committed_reader(kafka: Kafka) -> AsyncIterator[Any]:
+    """A consumer of committed data that joins no group."""
     consumer = AIOKafkaConsumer(
         **client_arguments(kafka),
-        group_id=group,
         isolation_level="read_committed",
         enable_auto_commit=False,
         auto_offset_reset="earliest",
@@ -61,25 +67,48 @@ def drained(latest: dict[bytes, bytes | None]) -> Iterator[StateRow]:
             yield StateRow(key, value)
 
 
+async def committed(
+    kafka: Kafka, group: str, sources: Sequence[TopicPartition]
+) -> dict[TopicPartition, int | None]:
+    """The group's offset in each source, None where it has none.
+
+    Not asked of a consumer: while a coordinator loads, after a broker's start, it refuses the question as a
+    whole, and aiokafka's consumer takes that for "no offset"; the whole log would be counted once more. In
+    the admin client's answer a partition without an offset is there, with -1, and a refused one is not.
+    """
+    async with admin_client(kafka) as admin, asyncio.timeout(_LOADING_LIMIT_S):
+        while True:
+            try:
+                answer = await admin.list_consumer_group_offsets(group, partitions=list(sources))
+            except KafkaError as error:
+                if not error.retriable:
+                    raise
+                answer = {}
+            if all(source in answer for source in sources):
+                return {source: None if (at := answer[source].offset) < 0 else at for source in sources}
+            await asyncio.sleep(_ASK_AGAIN_S)
+
+
 async def resume(
-    consumer: Any, state: TopicPartition, sources: Iterable[TopicPartition]
+    kafka: Kafka, group: str, state: TopicPartition, sources: Sequence[TopicPartition]
 ) -> tuple[Iterator[StateRow], dict[TopicPartition, int]]:
     """The state rows, then the position in each source: the committed offset, or the start of the log.
 
     Where retention has removed records that were never read, they are lost, and that is logged.
     """
-    # Asked first: while a fetch is under way, the broker answers nothing else for half a second.
-    starts = await consumer.beginning_offsets(list(sources))
-    rows = await restore(consumer, state)
+    async with committed_reader(kafka) as consumer:
+        # Asked first: while a fetch is under way, the broker answers nothing else for half a second.
+        starts = await consumer.beginning_offsets(list(sources))
+        rows = await restore(consumer, state)
     positions: dict[TopicPartition, int] = {}
-    for source, start in starts.items():
-        committed = await consumer.committed(source)
-        if committed is not None and committed < start:
+    for source, offset in (await committed(kafka, group, sources)).items():
+        start = starts[source]
+        if offset is not None and offset < start:
             _log.error(
                 "%s[%d]: retention removed %d records before they were read: spend is missing",
                 source.topic,
                 source.partition,
-                start - committed,
+                start - offset,
             )
-        positions[source] = max(start, committed or 0)
+        positions[source] = max(start, offset or 0)
     return rows, positions

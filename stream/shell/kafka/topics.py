@@ -55,7 +55,7 @@ async def create(kafka: Kafka) -> list[str]:
 
     Raises `UserError` for whatever a person must mend first.
     """
-    async with _admin(kafka) as admin:
+    async with admin_client(kafka) as admin:
         missing = [topic for topic in TOPICS if full_name(kafka, topic.name) not in await _counts(admin)]
         wanted = [
             NewTopic(
@@ -78,12 +78,13 @@ async def create(kafka: Kafka) -> list[str]:
 
 async def verify(kafka: Kafka) -> None:
     """Raises `UserError` unless every topic is there, with the partitions and the clean-up it must have."""
-    async with _admin(kafka) as admin:
+    async with admin_client(kafka) as admin:
         await _verify(kafka, admin)
 
 
 @asynccontextmanager
-async def _admin(kafka: Kafka) -> AsyncIterator[Any]:
+async def admin_client(kafka: Kafka) -> AsyncIterator[Any]:
+    """Raises `UserError` for what a person must mend, also from inside the block."""
     with explained(kafka):
         admin = AIOKafkaAdminClient(**client_arguments(kafka), request_timeout_ms=_ADMIN_TIMEOUT_MS)
         try:
