@@ -3,6 +3,8 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from tests.chaos import storm, trial
 from tests.chaos.bugs import BUGS
 from tests.chaos.cluster import Broker
@@ -26,6 +28,7 @@ async def test_after_a_storm_every_row_is_what_the_input_says(broker: Broker, tm
     assert compared["dead letters"] > BURST and compared["windows"] > 10_000
 
 
+@pytest.mark.timeout(600)  # a dozen small pipelines
 async def test_every_planted_bug_is_noticed_by_the_check_that_is_meant_for_it(
     broker: Broker, tmp_path: Path
 ) -> None:
