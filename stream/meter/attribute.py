@@ -1,18 +1,25 @@
-"""Which scopes an estimate adds to. Worked out once per distinct label set, then remembered."""
+"""Which scopes an estimate adds to. Worked out once per distinct set of the labels that decide it."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Final
 
 from stream.config import OwnerRule, ScopeRule
 from stream.schema.spend import CALIBRATION, CHILD, DRIVER, NOTE, Name
 from stream.scopes import BILLING, UNMAPPED, UNPRICED, calibrated_scope, scope_name
 
+# What an invoice line and the price book know estimates by.
+_BILLED: Final = ("provider", "account", "cloud_service", "service", "region")
+_PLACEHOLDER: Final = re.compile(r"\{([^{}]+)\}")
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Attribution:
-    """`rows` are what the money adds to, `unpriced` what an estimate without cost or price adds to besides;
-    `notes` are the same scopes' remarks on calibrated money. The last note of a billed label set is a
+    """`labels` are those that matter: which decide what follows, or the price. `rows` are what the money adds
+    to, `unpriced` what an estimate without cost or price adds to besides; `notes` are the same scopes'
+    remarks on calibrated money. The last note of a billed label set is a
     scope of its own, since components are held for days, scopes for weeks.
 
     `billing` is (provider, account, service), the key that an invoice line has too, or None.
@@ -27,16 +34,45 @@ class Attribution:
 
 
 class Attributor:
-    """Ownership rules and scope rules, applied to one label set at a time. Pure and deterministic."""
+    """Ownership rules and scope rules, applied to one label set at a time. Pure and deterministic.
 
-    def __init__(self, scopes: Iterable[ScopeRule], owners: Iterable[OwnerRule], owner_label: str) -> None:
+    Most labels (a pod's name) decide nothing, so thousands of label sets get the same attribution. At most
+    `remembered` are kept; then all are forgotten.
+    """
+
+    def __init__(
+        self, scopes: Iterable[ScopeRule], owners: Iterable[OwnerRule], owner_label: str, remembered: int
+    ) -> None:
         self._scopes = tuple(scopes)
         self._owners = tuple(owners)
         self._owner_label = owner_label
+        self._matter = sorted(self._mattering())
+        self._remembered = remembered
+        self._known: dict[tuple[str | None, ...], Attribution] = {}
+
+    def _mattering(self) -> set[str]:
+        matter = {self._owner_label, *_BILLED}
+        for scope in self._scopes:
+            matter.update(scope.labels)
+        for rule in self._owners:
+            matter.update(rule.match, rule.set)
+            for template in rule.set.values():
+                matter.update(_PLACEHOLDER.findall(template))
+        return matter
 
     def attribute(self, labels: Mapping[str, str], driver: str) -> Attribution:
         """The scopes of one label set. An estimate without an owner also counts in `unmapped`, one
         without cost or price in `unpriced`: both are scopes like any other."""
+        key = (driver, *map(labels.get, self._matter))
+        found = self._known.get(key)
+        if found is None:
+            if len(self._known) >= self._remembered:
+                self._known.clear()
+            matter = {label: labels[label] for label in self._matter if label in labels}
+            found = self._known[key] = self._attribute(matter, driver)
+        return found
+
+    def _attribute(self, labels: Mapping[str, str], driver: str) -> Attribution:
         owned = self._owned(labels)
         member = {rule.name: self._member(rule, owned) for rule in self._scopes}
         unmapped = not owned.get(self._owner_label)

@@ -90,6 +90,7 @@ class SeriesTable:
         self.ids: dict[Key, int] = {}
         self.tails: dict[Tail, int] = {}
         self.targets = Targets()
+        self._lists_of: dict[Attribution, list[int]] = {}
         self._lists: tuple[list[int], list[int], list[int]] = ([], [], [])
         self.series: list[Series] = []
         self.names: list[Name] = []
@@ -116,9 +117,11 @@ class SeriesTable:
         found = self._attributor.attribute(labels, driver)
         number = len(self.series)
         self.series.append(Series(driver, sku, found))
-        rows = (found.rows + found.unpriced, found.rows, found.notes)
-        for lists, names in zip(self._lists, rows, strict=True):
-            lists.append(self.targets.number(names, self._intern))
+        if found not in self._lists_of:
+            rows = (found.rows + found.unpriced, found.rows, found.notes)
+            self._lists_of[found] = [self.targets.number(names, self._intern) for names in rows]
+        for lists, number_of_list in zip(self._lists, self._lists_of[found], strict=True):
+            lists.append(number_of_list)
         self.ids[key] = number
         return number
 

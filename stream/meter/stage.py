@@ -33,7 +33,7 @@ class Meter:
         self.partition = partition
         self._spend_partitions = spend_partitions
         self._factors = Factors()
-        attributor = Attributor(config.scopes, config.owners, config.owner_label)
+        attributor = Attributor(config.scopes, config.owners, config.owner_label, config.meter.max_label_sets)
         self._table = SeriesTable(
             attributor, prices, self._factors, config.meter.max_label_sets, spend_partitions
         )

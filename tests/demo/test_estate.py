@@ -282,7 +282,7 @@ class TestRunaway:
 class TestConfiguration:
     def test_owners_are_found_for_all_but_two_percent_of_the_money(self) -> None:
         config, prices = demo_config(), load_prices(None)
-        attributor = Attributor(config.scopes, config.owners, config.owner_label)
+        attributor = Attributor(config.scopes, config.owners, config.owner_label, 1000)
         by_team: dict[str, int] = defaultdict(int)
         found_by_rule = 0
         for at_ms in (NIGHT_MS, NOON_MS, SUNDAY_NOON_MS):

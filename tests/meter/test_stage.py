@@ -352,3 +352,19 @@ class TestCommit:
         assert rig.spent("total") == 40 * NANO
         assert all(cost == NANO for scope, cost in rig.scopes().items() if scope != "total")
         assert rig.balanced
+
+
+def test_a_label_that_decides_nothing_changes_nothing_but_one_that_a_rule_names_does() -> None:
+    """Attributions are remembered by the labels that matter; a rule may name any."""
+    rule = OwnerRule(match={"pod": "batch-*"}, set={"team": "{squad}"})
+    rig = Rig(Config(owners=(rule,)))
+    labels = {"namespace": "shop", "service": "web", "squad": "red"}
+    pods = (("a", "red"), ("b", "red"), ("batch-1", "red"), ("batch-2", "red"), ("batch-3", "blue"))
+    for pod, squad in pods:
+        changed = labels | {"pod": pod, "squad": squad}
+        rig.take(msgspec.json.encode(estimate(labels=changed)))
+    rig.commit()
+    assert rig.scopes() == {
+        "total": 5 * NANO, "namespace=shop": 5 * NANO, "service=shop/web": 5 * NANO,
+        "team=red": 2 * NANO, "team=blue": NANO, "unmapped": 2 * NANO,
+    }  # fmt: skip
