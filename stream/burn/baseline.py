@@ -30,6 +30,7 @@ BUCKETS_IN_5_MIN: Final = 30
 # What the 24 h ring still holds at the end of the hour; a restart then finds the same spread.
 SPREAD_H: Final = 23
 _HOUR, _MINUTE = 2, 1  # levels of the scope rings
+_AT_ONCE: Final = 1024  # scopes
 _KEPT: Final = 32  # hours of expectations kept: 24 back, 1 ahead, rounded up
 
 
@@ -122,17 +123,22 @@ class Baseline:
 
     def _measure_spread(self, hour: int) -> None:
         """Of the 5-minute rate: within the hour and from hour to hour, over the trailing day."""
-        ring = self._rings.rings[_MINUTE]
-        minutes = ring.rows((hour - SPREAD_H) * 60, hour * 60)[:, : self._size]
-        five = minutes.reshape(SPREAD_H, 12, 5, self._size).sum(axis=2) * (12 / 1e9)
+        # Some scopes at a time: the minutes of all at once would be a third of the rings once more.
+        for first in range(0, self._size, _AT_ONCE):
+            self._measure_spread_of(slice(first, min(first + _AT_ONCE, self._size)), hour)
+
+    def _measure_spread_of(self, some: slice, hour: int) -> None:
+        size = some.stop - some.start
+        minutes = self._rings.rings[_MINUTE].rows((hour - SPREAD_H) * 60, hour * 60, some)
+        five = minutes.reshape(SPREAD_H, 12, 5, size).sum(axis=2) * (12 / 1e9)
         hourly = five.mean(axis=1, keepdims=True)
         past = np.arange(hour - SPREAD_H, hour)
-        known = past[:, None] > self._rings.first_hour[None, : self._size]
+        known = past[:, None] > self._rings.first_hour[None, some]
         within = np.where(known[:, None, :], np.abs(five - hourly), np.nan)
-        between = np.where(known, np.abs(hourly[:, 0] - self._expected[past % _KEPT]), np.nan)
-        flat = within.reshape(SPREAD_H * 12, self._size)
-        self._within[0] = np.nan_to_num(MAD_TO_SIGMA * _median(flat, at_least=6 * 12))
-        self._between[0] = np.nan_to_num(MAD_TO_SIGMA * _median(between, at_least=6))
+        between = np.where(known, np.abs(hourly[:, 0] - self._expected[past % _KEPT, some]), np.nan)
+        flat = within.reshape(SPREAD_H * 12, size)
+        self._within[0, some] = np.nan_to_num(MAD_TO_SIGMA * _median(flat, at_least=6 * 12))
+        self._between[0, some] = np.nan_to_num(MAD_TO_SIGMA * _median(between, at_least=6))
 
     def rate(self, time_s: float) -> Floats:
         """Expected dollars an hour at a moment, drawn straight between the middles of hours."""

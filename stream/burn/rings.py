@@ -86,10 +86,10 @@ class Ring:
         if coarse:
             self.explicit[slot, chunk] = True
 
-    def rows(self, first: int, last: int) -> Ints:
-        """Buckets [first, last) of all series, oldest first; zero where not held."""
+    def rows(self, first: int, last: int, series: slice = slice(None)) -> Ints:
+        """Buckets [first, last) of all series or some, oldest first; zero where not held."""
         buckets = np.arange(first, last)
-        rows = self.data[buckets % self.spec.slots]
+        rows = self.data[buckets % self.spec.slots, series]
         rows[(buckets < self.tail) | (buckets > self.head)] = 0
         return rows
 

@@ -4,17 +4,16 @@ One instance per partition of `spend`. A bucket closes when every usage partitio
 it, or the partition has been idle for a set time.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detectors import registry
 from detectors.contract import BUCKET_S, NONE, PAGE, View
-from stream.burn.baseline import KINDS, Baseline
-from stream.burn.figures import Figures
+from stream.burn.baseline import Baseline
+from stream.burn.figures import Figures, figures_of
 from stream.burn.month import exhaustion_s
 from stream.burn.parts import split
 from stream.burn.signals import Signals, Verdict
@@ -28,9 +27,6 @@ from stream.schema import windows as schema
 from stream.schema.spend import CHILD, DRIVER
 from stream.scopes import BILLING, UNPRICED, scope_labels
 from stream.stage import Batch, Commit, Output, StateRow
-
-Floats = NDArray[np.float64]
-K = TypeVar("K")
 
 # When this much or more closes at once (catching up, or coarse input), look only this often: the step
 # detector looks back as far, so no bucket goes unseen.
@@ -208,7 +204,7 @@ class Burn:
     def _signal(self, look: Look, verdict: Verdict) -> wire.Signal:
         view, index = look.view, verdict.index
         scope = view.scopes[index]
-        figures = self._figures(look, index)
+        [figures] = self._figures(look, slice(index, index + 1))
         spent_nusd = self.windows.spent_nusd(scope, verdict.onset_s, view.time_s)
         expected = self.baseline.expected_usd(index, verdict.onset_s, view.time_s)
         burn = self._burn_usd_per_hour(view, index, verdict.window_s if verdict.severity else 0)
@@ -292,46 +288,16 @@ class Burn:
         look = self._last
         if look is not None and len(look.view.scopes) < len(self.windows.scope_names):
             look = self._last = self._lookout.look(look.view.time_s)  # late money has brought new scopes
-        return [] if look is None else [self._figures(look, index) for index in range(len(look.view.scopes))]
+        return [] if look is None else list(self._figures(look))
 
-    def _figures(self, look: Look, index: int) -> Figures:
-        view, projection = look.view, look.projection
-        scope, time_s = view.scopes[index], view.time_s
-        budget = _known(view.budget_usd[index])
-        rate = float(projection.rate_usd_per_hour[index])
-        spent_usd = float(view.month_to_date_usd[index])
-        runs_out = None if budget is None else exhaustion_s(time_s, budget, spent_usd, rate, look.month.end_s)
-        return Figures(
-            scope=scope,
-            time_s=time_s,
-            total_nusd=int(self.windows.scopes.total_nusd[index]),
-            burn_usd_per_hour=_column(view.burn_usd_per_hour, index),
-            baseline_usd_per_hour=_known(view.baseline_usd_per_hour[index]),
-            spread_usd_per_hour=_known(view.spread_usd_per_hour[index]),
-            baseline_kind=KINDS[int(view.baseline_kind[index])],
-            budget_usd=budget,
-            month_to_date_nusd=int(look.month_nusd[index]),
-            projection_usd=_known(projection.usd[index]),
-            projection_low_usd=_known(projection.low_usd[index]),
-            projection_high_usd=_known(projection.high_usd[index]),
-            budget_exhaustion_s=runs_out,
-            calibration=self.windows.calibration(scope, time_s - HOUR_S, time_s),
-            scores=_column({name: told.score for name, told in self._signals.scores.items()}, index),
-        )
+    def _figures(self, look: Look, some: slice = slice(None)) -> Iterator[Figures]:
+        scores = {name: told.score for name, told in self._signals.scores.items()}
+        return figures_of(look, scores, self.windows, some)
 
 
 def watched(scope: str) -> bool:
     """Whether detectors may speak of a scope. `billing=` scopes exist for reconciliation alone."""
     return not scope.startswith(f"{BILLING}=") and scope != UNPRICED
-
-
-def _column(columns: Mapping[K, Floats], index: int) -> dict[K, float]:
-    """One scope's value of each column that has one; a scope may be younger than the column."""
-    return {
-        key: float(column[index])
-        for key, column in columns.items()
-        if index < len(column) and not np.isnan(column[index])
-    }
 
 
 def _plus(value: float | None, more: float) -> float | None:

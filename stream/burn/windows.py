@@ -104,7 +104,11 @@ class Windows:
 
     def calibration(self, scope: str, start_s: int, end_s: int) -> float:
         """By how much calibration changed this scope's money: calibrated over uncalibrated."""
-        added = self.components_nusd(scope, start_s, end_s, NOTE).get(CALIBRATION, 0)
+        number = self.scopes.ids.get(schema.name_bytes(scope, "", DRIVER))
+        note = None if number is None else self._parts[number].get(Name(scope, CALIBRATION, NOTE))
+        if note is None:
+            return 1.0
+        added = self.components.spent_nusd(note, start_s, end_s)
         spent = self.spent_nusd(scope, start_s, end_s)
         return spent / (spent - added) if added and spent != added else 1.0
 
