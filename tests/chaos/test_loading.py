@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.structs import OffsetAndMetadata
 
 from stream.config import Kafka
 from stream.shell.kafka import state
@@ -32,7 +33,7 @@ async def test_an_offset_is_asked_for_again_while_the_coordinator_loads(broker: 
         other = TopicPartition(source.topic, 1)
         broker.proxy.loading = 3
         found = await state.committed(Kafka(bootstrap=broker.outer), GROUP, [source, other])
-        assert found == {source: 7, other: None}
+        assert found == {source: OffsetAndMetadata(7, ""), other: None}
         assert broker.proxy.loading == 0
 
 

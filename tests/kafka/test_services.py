@@ -20,6 +20,7 @@ from stream.notify.delivery import destinations
 from stream.schema import alerts, calibrations, topics
 from stream.schema.alerts import Alert, Severity, State
 from stream.schema.calibrations import Calibration
+from stream.shell.kafka import state
 from stream.shell.kafka.meter import MeterService
 from stream.shell.kafka.notify import NotifyService
 from stream.shell.kafka.partition import Hooks, Kind, now_ms
@@ -241,3 +242,31 @@ async def test_alerts_are_delivered_in_order_and_go_on_where_they_stopped(
         "next",
         "last",
     ]
+
+
+async def test_a_new_destination_that_is_stopped_while_it_is_welcomed_misses_no_end(
+    cluster: Kafka, inbox: tuple[str, list[str]]
+) -> None:
+    """It was told that "now" fires, then its process ended; "now" was over before the next one started."""
+    url, came = inbox
+    away = config.Notify(
+        destinations=(config.Webhook(url="http://127.0.0.1:1/"),), timeout_s=1
+    )  # same name, so the same destination
+
+    def service(settings: config.Notify) -> NotifyService:
+        [destination] = destinations(settings)
+        return NotifyService(cluster, settings, destination, Metrics(CollectorRegistry()))
+
+    async def welcoming() -> bool:
+        source = TopicPartition(cluster.topic_prefix + topics.ALERTS, 0)
+        found = (await state.committed(cluster, f"{cluster.group}-notify-webhook", [source]))[source]
+        return found is not None
+
+    await put(cluster, topics.ALERTS, [alert("now", State.FIRING)])
+    async with running(service(away)):
+        while not await welcoming():
+            await asyncio.sleep(0.1)
+    await put(cluster, topics.ALERTS, [alert("now", State.RESOLVED)])
+    async with running(service(config.Notify(destinations=(config.Webhook(url=url),)))):
+        await until(lambda: len(came) == 2)
+    assert [json.loads(text)["alert"]["state"] for text in came] == ["firing", "resolved"]

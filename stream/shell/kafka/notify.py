@@ -31,6 +31,9 @@ from stream.shell.kafka.topics import full_name
 # Delivery may be retried for hours, and only a member that polls stays in its group: the longest there is.
 _POLL_INTERVAL_MS: Final = 2**31 - 1
 
+# Noted beside the offset while a new destination is being told what fires.
+_WELCOMING: Final = "welcoming"
+
 _log = logging.getLogger(__name__)
 
 
@@ -121,9 +124,9 @@ class NotifyService(Service):
         await self._commit(record.offset + 1)
         crash.passed("notify", "after-commit")
 
-    async def _commit(self, position: int) -> None:
+    async def _commit(self, position: int, note: str = "") -> None:
         try:
-            await self._consumer.commit({self._source: position})
+            await self._consumer.commit({self._source: (position, note)})
         except (CommitFailedError, IllegalStateError):
             # The group has moved on, and this task is about to be cancelled. The next owner delivers again.
             _log.info("%s: an alert may be delivered twice", self._destination.name)
@@ -131,20 +134,25 @@ class NotifyService(Service):
     async def _catch_up(self) -> int:
         """Tell the destination what fires since before; returns the position to go on from.
 
-        A destination without a position is new: it is sent what fires now, not 90 days of history.
+        A destination without a position is new: it is sent what fires now, not 90 days of history. That may
+        take hours, and a restart. What "now" is stays as it was, or a change in between is lost.
         """
-        position = (await committed(self._kafka, self._group, [self._source]))[self._source]
+        found = (await committed(self._kafka, self._group, [self._source]))[self._source]
         async with committed_reader(self._kafka) as reader:
             records = [record async for record in history(reader, self._source)]
-        known = [r for r in records if position is None or r.offset < position]
+        if found is None:
+            position = records[-1].offset + 1 if records else 0
+            await self._commit(position, _WELCOMING)
+        else:
+            position = found.offset
+        known = [record for record in records if record.offset < position]
         firing = still_firing(alert for record in known if (alert := _read(record)) is not None)
-        if position is not None:
+        if found is not None and found.metadata != _WELCOMING:
             for alert in firing:
                 self._destination.resume(alert)
-            return int(position)
+            return position
         for alert in firing:
             await self._deliverer.deliver(alert)
-        position = records[-1].offset + 1 if records else 0
         await self._commit(position)
         return position
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
+from aiokafka.structs import OffsetAndMetadata
 
 from stream.config import Kafka
 from stream.shell.kafka.security import client_arguments, explained
@@ -69,8 +70,8 @@ def drained(latest: dict[bytes, bytes | None]) -> Iterator[StateRow]:
 
 async def committed(
     kafka: Kafka, group: str, sources: Sequence[TopicPartition]
-) -> dict[TopicPartition, int | None]:
-    """The group's offset in each source, None where it has none.
+) -> dict[TopicPartition, OffsetAndMetadata | None]:
+    """The group's offset in each source, with what was noted beside it; None where it has none.
 
     Not asked of a consumer: while a coordinator loads, after a broker's start, it refuses the question as a
     whole, and aiokafka's consumer takes that for "no offset"; the whole log would be counted once more. In
@@ -85,7 +86,7 @@ async def committed(
                     raise
                 answer = {}
             if all(source in answer for source in sources):
-                return {source: None if (at := answer[source].offset) < 0 else at for source in sources}
+                return {source: answer[source] if answer[source].offset >= 0 else None for source in sources}
             await asyncio.sleep(_ASK_AGAIN_S)
 
 
@@ -101,14 +102,14 @@ async def resume(
         starts = await consumer.beginning_offsets(list(sources))
         rows = await restore(consumer, state)
     positions: dict[TopicPartition, int] = {}
-    for source, offset in (await committed(kafka, group, sources)).items():
-        start = starts[source]
-        if offset is not None and offset < start:
+    for source, found in (await committed(kafka, group, sources)).items():
+        start, offset = starts[source], 0 if found is None else found.offset
+        if found is not None and offset < start:
             _log.error(
                 "%s[%d]: retention removed %d records before they were read: spend is missing",
                 source.topic,
                 source.partition,
                 start - offset,
             )
-        positions[source] = max(start, offset or 0)
+        positions[source] = max(start, offset)
     return rows, positions
