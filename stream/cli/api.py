@@ -33,15 +33,24 @@ class Api:
     option: str = "--url"  # by which people name it
 
     def get(self, path: str, params: Mapping[str, str | int] | None = None) -> Any:
-        return json.loads(self.text("GET", path, params=params))
+        return self._read(self.text("GET", path, params=params))
 
     def post(self, path: str, body: Any) -> Any:
-        return json.loads(self.text("POST", path, body=json.dumps(body).encode()))
+        return self._read(self.text("POST", path, body=json.dumps(body).encode()))
 
     def post_lines(self, path: str, values: Iterable[bytes]) -> Any:
         """Post several messages at once."""
         body = b"\n".join(values)
-        return json.loads(self.text("POST", path, body=body, content_type="application/x-ndjson"))
+        return self._read(self.text("POST", path, body=body, content_type="application/x-ndjson"))
+
+    def _read(self, text: str) -> Any:
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise self._stranger("no JSON") from None
+
+    def _stranger(self, how: str) -> UserError:
+        return UserError(f"{self.url} does not speak burnline's API ({how}): check {self.option}")
 
     def text(
         self,
@@ -92,9 +101,7 @@ class Api:
                 f"or say where it listens with {self.option}"
             ) from None
         except (aiohttp.ClientError, UnicodeDecodeError) as error:
-            raise UserError(
-                f"{self.url} does not speak burnline's API ({type(error).__name__}): check {self.option}"
-            ) from None
+            raise self._stranger(type(error).__name__) from None
 
 
 def connect(config: Path | None, url: str | None) -> Api:

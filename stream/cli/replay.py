@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -77,9 +78,12 @@ def _options(fx: list[str], currency: str | None) -> Options:
     for rate in fx:
         code, _, value = rate.partition("=")
         try:
-            rates[code.upper()] = Decimal(value)
+            usd = Decimal(value)
         except InvalidOperation:
-            raise UserError(f"--fx {rate!r} is not CODE=RATE, such as CAD=0.73") from None
+            usd = Decimal("NaN")
+        if not (usd.is_finite() and usd > 0):
+            raise UserError(f"--fx {rate!r} is not CODE=RATE, such as CAD=0.73")
+        rates[code.upper()] = usd
     return Options(fx=rates, currency=currency) if currency else Options(fx=rates)
 
 
@@ -118,7 +122,7 @@ def _play(player: Replay, readings: list[Reading], told: _Told) -> None:
     )  # fmt: skip
     with Progress(*columns, console=console, transient=True) as progress:
         for reading in readings:
-            bar = progress.add_task(reading.path.name, total=reading.size_bytes or None, estimates=0)
+            bar = progress.add_task(escape(reading.path.name), total=reading.size_bytes or None, estimates=0)
             for alert in player.feed(reading.path.name, _watched(reading, progress, bar)):
                 told.tell(alert)
             progress.update(bar, completed=reading.size_bytes, estimates=reading.estimates)
@@ -173,14 +177,14 @@ def _close(node: Node, readings: list[Reading], told: _Told, as_json: bool) -> N
     for reading in readings:
         excluded = "".join(f", {count:,} left out ({why})" for why, count in reading.excluded.items())
         console.print(
-            f"[bold]{reading.path.name}[/]: {reading.format.name}, {reading.rows:,} rows, "
+            f"[bold]{escape(reading.path.name)}[/]: {reading.format.name}, {reading.rows:,} rows, "
             f"{reading.accepted:,} read, {reading.rejected:,} rejected{excluded}",
             highlight=False,
         )
     table = Table("scope", "dollars", box=None, header_style="dim", pad_edge=False)
     table.columns[1].justify = "right"
     for one in figures[:TOP_SCOPES]:
-        table.add_row(one.scope, f"{one.total_nusd / text.NANO:,.9f}".rstrip("0").rstrip("."))
+        table.add_row(escape(one.scope), f"{one.total_nusd / text.NANO:,.9f}".rstrip("0").rstrip("."))
     console.print(table)
     console.print(
         f"{counters.sent_events:,} estimates sent = {counters.accepted_events:,} accepted + "

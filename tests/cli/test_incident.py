@@ -127,9 +127,13 @@ async def test_a_wrong_token_is_a_sentence(run: Run, monkeypatch: pytest.MonkeyP
     assert "serve.token" in await sentence(run, "open", "--scope", "total", "--since", "20m")
 
 
-async def test_something_else_on_the_port_is_a_sentence() -> None:
+@pytest.mark.parametrize(
+    "said", [b"220 mail.example ESMTP\r\n", b"HTTP/1.0 200 OK\r\n\r\n<html>a web page for all paths</html>"]
+)
+async def test_something_else_on_the_port_is_a_sentence(said: bytes) -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"220 mail.example ESMTP\r\n")
+        await reader.readuntil(b"\r\n\r\n") if said.startswith(b"HTTP") else None
+        writer.write(said)
         await writer.drain()
         writer.close()
 

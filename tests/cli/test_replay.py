@@ -192,6 +192,13 @@ def test_people_read_the_same_figures(replay: Command, tmp_path: Path) -> None:
     assert "0 pages, 0 tickets, 0 still firing at the end" in out.replace("\n", " ")
 
 
+def test_brackets_in_names_are_no_markup(replay: Command, tmp_path: Path) -> None:
+    code, out, err = replay(bill(tmp_path, [line(1, 3, "a[red]b[/x]")], "bill[old].csv"))
+    assert code == 0, err
+    assert "bill[old].csv: focus, 1 rows" in out
+    assert "service=a[red]b[/x]" in out
+
+
 def test_a_rejected_row_does_not_stop_the_rest(replay: Command, tmp_path: Path) -> None:
     broken = [*line(2, "many"), *line(3, 5)[6:]]
     found = replay.total(bill(tmp_path, [line(1, 1), broken, line(3, 2)]))
@@ -236,6 +243,8 @@ BINARY = bytes(range(256)) * 20
         (b"a,b\n1,2\n", ["--format", "focus"], "has no column billedcost"),
         (b"a,b\n1,2\n", ["--format", "fokus"], "There is no format 'fokus'. Choose one of: focus"),
         (",".join(BILL).encode() + b"\n", ["--fx", "CAD"], "is not CODE=RATE, such as CAD=0.73"),
+        (",".join(BILL).encode() + b"\n", ["--fx", "CAD=NaN"], "is not CODE=RATE, such as CAD=0.73"),
+        (",".join(BILL).encode() + b"\n", ["--fx", "CAD=-0.73"], "is not CODE=RATE, such as CAD=0.73"),
         (",".join(BILL).encode() + b"\n", ["--config", "absent.yaml"], "name an existing file with --config"),
     ],
 )
