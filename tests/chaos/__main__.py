@@ -23,6 +23,7 @@ from tests.chaos.trial import Harm, Trial
 
 WRONG: Final = 1
 _SIDE_BY_SIDE: Final = 3
+_ROUNDS: Final = 3
 TICKS: Final = 260
 
 console = Console(stderr=True)
@@ -94,7 +95,7 @@ async def _run(directory: Path, parts: set[Part], seeds: range, kills: int, zomb
             harms += [*trial.TRAPS, *(Harm(freeze_at=point) for point in trial.FREEZES)]
             report.points = await _trials(harms, directory, broker)
         if Part.MEASURE in parts:
-            report.times = await measure.run(directory, broker, 5, _say)
+            report.times = await measure.run(directory, broker, _ROUNDS, _say)
         report.mid_frame_cuts = broker.proxy.harm["mid-frame"]
     return report
 

@@ -18,7 +18,7 @@ from tests.chaos.proxy import KINDS, Trap
 from tests.chaos.verdict import Verdict
 
 FIRST, WHOLE = 24, 46  # ticks: the runaway of the first part fires in it and is resolved after it
-_SETTLE_S: Final = 60
+_SETTLE_S: Final = 120
 _HARM_LIMIT_S: Final = 40
 COMMANDS: Final = {"meter": "meter", "burn": "worker", "alerts": "worker", "notify": "worker"}
 POINTS: Final = (
@@ -103,8 +103,6 @@ async def run(harm: Harm, directory: Path, broker: Broker, seed: int = 1) -> Tri
             verdict.add("settled", 1, [f"time stood still for {_SETTLE_S} s"])
         await feeder.close()
         await conclude(pipeline, progress, verdict, _SETTLE_S)
-        if not harm.bug:
-            verdict.add("restarts", 1, fleet.ends.unasked)
         return Trial(harm, verdict, time.monotonic() - started_s)
 
 
