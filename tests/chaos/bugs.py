@@ -13,8 +13,8 @@ from unittest.mock import patch
 import numpy as np
 
 from stream.burn.windows import Windows
+from stream.meter.ledger import Ledger
 from stream.meter.sequence import Sequences
-from stream.meter.stage import Meter
 from stream.schema.spend import Rows
 from stream.shell.kafka import crash, service, state
 from stream.shell.kafka.notify import NotifyService
@@ -106,10 +106,10 @@ def _late_data_dropped() -> None:
 
 
 def _wrong_rounding() -> None:
-    def cut(self: Meter, rest_ausd: Any, duplicate: Any) -> Any:
+    def cut(self: Ledger, rest_ausd: Any, duplicate: Any) -> Any:
         return np.zeros(len(rest_ausd), np.int64)
 
-    _replace(Meter, "_carry", cut)
+    _replace(Ledger, "_carry", cut)
 
 
 def _duplicate_filter_lost() -> None:

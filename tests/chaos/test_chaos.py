@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -26,6 +27,15 @@ async def test_after_a_storm_every_row_is_what_the_input_says(broker: Broker, tm
     compared = done.verdict.compared
     assert min(compared[check] for check in ("counters", "watermark", "restarts", "alerts")) >= 2
     assert compared["dead letters"] > BURST and compared["windows"] > 10_000
+
+
+def test_every_bug_finds_the_code_that_it_replaces() -> None:
+    """Else a bug that can't be planted after a change elsewhere shows only as a process that never starts."""
+    try:
+        for bug in BUGS.values():
+            bug.plant()
+    finally:
+        patch.stopall()
 
 
 @pytest.mark.timeout(600)  # a dozen small pipelines

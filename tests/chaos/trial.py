@@ -86,8 +86,9 @@ async def run(harm: Harm, directory: Path, broker: Broker, seed: int = 1) -> Tri
         Fleet(pipeline, 1, 1, harm.bug) as fleet,
     ):
         feeder = Feeder(pipeline, plan, progress)
-        await feeder.history()
-        await feeder.feed(FIRST)
+        async with asyncio.timeout(_SETTLE_S):  # else nothing works at all: see the logs
+            await feeder.history()
+            await feeder.feed(FIRST)
         feeding = asyncio.create_task(feeder.feed(WHOLE, pace_s=0.05))
         try:
             async with asyncio.timeout(_HARM_LIMIT_S):
