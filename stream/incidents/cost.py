@@ -138,7 +138,7 @@ def cost(
         projection_usd=_sum(each.projection_usd for each in known),
         projection_low_usd=_sum(each.projection_low_usd for each in known),
         projection_high_usd=_sum(each.projection_high_usd for each in known),
-        calibration=_calibration(chosen, start_s, end_s, spent_nusd),
+        calibration=_calibration(chosen, start_s, end_s),
         baseline_kinds=tuple(sorted({each.baseline_kind for each in known})),
         drivers=completed(drivers, spent_nusd, baseline_nusd),
         owners=_owners(chosen, counted, start_s, end_s),
@@ -195,12 +195,14 @@ def _around_containment(
     return before, excess_nusd - before
 
 
-def _calibration(chosen: Mapping[str, Spending], start_s: int, end_s: int, spent_nusd: int) -> float:
-    added = sum(
-        one.windows.components_nusd(scope, start_s, end_s, NOTE).get(CALIBRATION, 0)
-        for scope, one in chosen.items()
-    )
-    return spent_nusd / (spent_nusd - added) if added and spent_nusd != added else 1.0
+def _calibration(chosen: Mapping[str, Spending], start_s: int, end_s: int) -> float:
+    """What factors added is held as coarsely as parts are, so the spend beside it is of the same buckets."""
+    spent_nusd = added_nusd = 0
+    for scope, one in chosen.items():
+        span = widened(one.windows.components, start_s, end_s)
+        spent_nusd += one.windows.spent_nusd(scope, *span)
+        added_nusd += one.windows.components_nusd(scope, *span, NOTE).get(CALIBRATION, 0)
+    return spent_nusd / (spent_nusd - added_nusd) if added_nusd and spent_nusd != added_nusd else 1.0
 
 
 def _owners(

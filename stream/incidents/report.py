@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from stream.alerts import text
-from stream.burn.parts import HOUR_S, Part
+from stream.burn.parts import Part
 from stream.incidents.cost import INTERIM, Cost
 from stream.incidents.split import OTHER
 from stream.schema import invoices
@@ -142,7 +142,7 @@ def _method(cost: Cost) -> Iterator[str]:
 
 def _duration(seconds: int) -> str:
     hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min" if seconds >= HOUR_S else f"{minutes} min"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def _stamp(time_s: int) -> str:

@@ -15,7 +15,8 @@ from stream.config import Config
 from stream.incidents.cost import Cost, cost
 from stream.meter import price
 from stream.meter.stage import Meter
-from stream.schema import topics
+from stream.schema import calibrations, topics
+from stream.schema.calibrations import Calibration
 from stream.schema.incidents import Incident
 from stream.stage import Batch
 
@@ -46,9 +47,11 @@ def normal(end_s: int = T0, days: int = 8) -> list[dict[str, Any]]:
     ]
 
 
-def burning(estimates: Iterable[dict[str, Any]], now_s: int) -> Burn:
+def burning(estimates: Iterable[dict[str, Any]], now_s: int, factors: Iterable[Calibration] = ()) -> Burn:
     """A burn stage that has heard all of these, and everything up to `now_s`."""
     meter = Meter(0, CONFIG, 1, price.load(None))
+    for factor in factors:
+        assert meter.calibrate(calibrations.encode(factor)) is None
     # An estimate of nothing moves the watermark to now.
     estimates = [*estimates, spend(CHECKOUT, "pod_hours", now_s - 10, now_s, 0)]
     value = msgspec.json.encode({"source": "hand", "epoch": 1, "seq": 1, "estimates": estimates})

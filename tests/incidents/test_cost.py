@@ -10,6 +10,7 @@ import pytest
 
 from stream.burn.stage import Burn
 from stream.incidents.cost import cost
+from stream.schema.calibrations import Calibration
 from tests.incidents.estate import (
     CART,
     CHECKOUT,
@@ -160,6 +161,22 @@ def test_an_old_onset_within_an_hour_counts_the_hour_on_both_sides() -> None:
     assert found.start_s == day - 2 * HOUR
     assert (found.spent_nusd, found.excess_nusd) == (124 * NANO, 100 * NANO)
     assert found.whole
+
+
+@pytest.mark.parametrize("ago_h", [0.5, 5, 48], ids=["minutes", "hours of parts", "hours"])
+def test_the_factor_of_a_few_minutes_is_theirs_however_long_ago(ago_h: float) -> None:
+    """What factors added is held as coarsely as parts are: by the hour after two hours."""
+    factor = Calibration(
+        provider="aws", account="a1", service="EC2", factor="1.1000", measured="1.1000", spread="0.0000",
+        days=3, first_day="2025-12-20", last_day="2025-12-22", computed_ms=0,
+    )  # fmt: skip
+    billed = {"provider": "aws", "cloud_service": "EC2"}
+    since_s = T0 - round(ago_h * HOUR)
+    found = cost_of(
+        burning([each | {"labels": each["labels"] | billed} for each in normal()], T0, [factor]),
+        incident(since_s=since_s, until_s=since_s + 12 * MINUTE),
+    )
+    assert found.calibration == pytest.approx(1.1)
 
 
 def test_money_that_is_no_longer_held_is_said_to_be_missing(burn: Burn) -> None:

@@ -181,6 +181,14 @@ def test_an_open_incident_of_a_new_service_says_what_it_does_not_know() -> None:
     assert "What is normal for `service=ml/train` is not known yet" in text
 
 
+@pytest.mark.parametrize(
+    ("length_s", "said"), [(20, "0 min"), (3560, "59 min"), (3590, "1 h 0 min"), (5400, "1 h 30 min")]
+)
+def test_how_long_it_lasted(burn: Burn, length_s: int, said: str) -> None:
+    one = incident(since_s=NOW - length_s, until_s=NOW)
+    assert f", {said} counted\n" in report(cost_of(burn, one), [])
+
+
 def test_a_window_that_is_not_all_in_says_so(burn: Burn) -> None:
     text = report(cost_of(burn, incident(until_s=NOW + HOUR)), [])
     assert "(interim)" in text
