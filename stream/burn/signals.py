@@ -62,8 +62,9 @@ class Signals:
                 if verdict is not None:
                     verdicts.append(verdict)
             for index in cleared:
-                verdicts.append(self._cleared(name, scores, view, index))
-        return verdicts
+                score = float(np.nan_to_num(scores.score[index]))
+                verdicts.append(self._cleared(name, view, index, score, int(scores.window_s[index])))
+        return verdicts + self._switched_off(view)
 
     def _firing(
         self, name: str, detector: Detector, view: View, scores: Scores, index: int
@@ -85,10 +86,14 @@ class Signals:
         score, window_s = float(scores.score[index]), int(scores.window_s[index])
         return Verdict(name, index, severity, tier, score, window_s, onset_s, reason)
 
-    def _cleared(self, name: str, scores: Scores, view: View, index: int) -> Verdict:
+    def _switched_off(self, view: View) -> list[Verdict]:
+        """What stands of detectors that do not run any more: nobody else would ever say that it is over."""
+        gone = [key for key in self.standing if key[0] not in self.detectors]
+        return [self._cleared(name, view, view.scopes.index(scope), 0.0, 0) for name, scope in gone]
+
+    def _cleared(self, name: str, view: View, index: int, score: float, window_s: int) -> Verdict:
         known = self.standing.pop((name, view.scopes[index]))
-        score = float(np.nan_to_num(scores.score[index]))
-        return Verdict(name, index, NONE, known.tier, score, int(scores.window_s[index]), known.onset_s, "")
+        return Verdict(name, index, NONE, known.tier, score, window_s, known.onset_s, "")
 
     def save(self) -> bytes:
         return msgspec.msgpack.encode([(*key, standing) for key, standing in self.standing.items()])

@@ -197,6 +197,14 @@ class TestSignals:
             rig.restart()
             assert told + rig.tell(*records[crash:]) == expected
 
+    def test_a_detector_that_was_switched_off_is_cleared_once(self, history: Rig) -> None:
+        rig = after(history, Config(detectors=STEPS_ONLY))
+        assert self.said(rig.tell(*steps(T, T + 200, RUNAWAY)), WEB)[-1][1] == "page"
+        off = after(rig, Config(detectors=STEPS_ONLY | {"step": {"enabled": False}}))
+        told = off.tell(*steps(T + 200, T + 600, RUNAWAY))
+        for scope in (WEB, "team=pay", "total"):
+            assert self.said(told, scope) == [(210, "none")]
+
     def test_a_worse_tier_is_told_at_once(self, history: Rig) -> None:
         rig = after(history)
         told = rig.tell(*steps(T, T + 6000, {WEB: 60.0, DB: 6.0}))

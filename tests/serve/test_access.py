@@ -98,7 +98,7 @@ async def test_loopback_has_several_names(client: aiohttp.ClientSession, host: s
         assert answer.status == 200
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1"])
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1", "http://[", ""])
 async def test_pages_of_other_sites_may_not_write(
     client: aiohttp.ClientSession, shop: Shop, origin: str
 ) -> None:
