@@ -43,8 +43,8 @@ class View:
     budget_usd             (n,) dollars for this calendar month (UTC)
     month_to_date_usd      (n,) spent since the month began
     projection_usd         (n,) the month's total if things go on as they are
-    projection_day_usd     (n,) the month's total if only the next 24 h go on at the last hour's rate and
-                           the rest follows the baseline
+    projection_day_usd     (n,) the month's total if what the last hour spent beyond the baseline goes on
+                           for just 24 h more
     month_s, month_elapsed_s   length of this month, and how much of it has passed, in seconds
     """
 

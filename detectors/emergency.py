@@ -43,12 +43,12 @@ class Emergency:
     of `day_ratio` × baseline and baseline + `floor_usd_per_hour`, each over the same time; the lower
     counts. NaN without a baseline or before the scope is a day old.
 
-    Tier month: the month's total if only the next 24 h go on at the last hour's rate and the rest follows
-    the baseline, divided by budget + `over_budget` × budget. Where the plan alone is already over the
+    Tier month: the month's total if the last hour's excess over the baseline goes on for just 24 h more,
+    divided by budget + `over_budget` × budget. Where the plan alone is already over the
     budget, that is no emergency but known (`burn-vs-budget` has opened a ticket): the plan then takes
     the budget's place in the first term. Those 24 h must also bring `floor_usd_per_hour` more than planned.
-    The plan is that total without the excess of those 24 h over what the baseline expects of a day (the
-    budget's even rate without one). NaN without a budget.
+    The plan is that total without the excess of those 24 h. It is measured over the very hour, since a
+    nightly batch is no excess; without a baseline, over the budget's even rate. NaN without a budget.
 
     Scores are ratios without unit. Onset: the age that the window's excess has at the rate of a shorter
     one: 1 h within 24 h, 5 min within 1 h.
@@ -115,7 +115,7 @@ class Emergency:
     def _month(self, view: View, even: Floats) -> Floats:
         budget = even * (view.month_s / 3600)
         hours = min(DAY_S, max(view.month_s - view.month_elapsed_s, 0)) / 3600
-        day_excess = known(view.burn_usd_per_hour[HOUR_S]) - expected(view, DAY_S, even)
+        day_excess = known(view.burn_usd_per_hour[HOUR_S]) - expected(view, HOUR_S, even)
         total = np.maximum(known(view.projection_day_usd), 0.0)
         plan = total - hours * day_excess
         limit = np.maximum(budget, plan) + self._params.over_budget * budget

@@ -173,6 +173,7 @@ class _World:
         to_date = spent - self.spent_usd[:, max(0, (month_start_s - self.first_s) // BUCKET_S)]
         to_date = to_date + self._planned(month_start_s, max(self.first_s, month_start_s))
         day_s = min(DAY_S, left_s)
+        more = burn[3600] - self._planned(time_s - 3600, time_s)
         return View(
             time_s=time_s,
             scopes=self.names,
@@ -186,9 +187,7 @@ class _World:
             budget_usd=self.budget_ratio * self.level * (month_end_s - month_start_s) / 3600,
             month_to_date_usd=to_date,
             projection_usd=to_date + burn[DAY_S] * left_s / 3600,
-            projection_day_usd=(
-                to_date + burn[3600] * day_s / 3600 + self._planned(time_s + day_s, month_end_s)
-            ),
+            projection_day_usd=to_date + self._planned(time_s, month_end_s) + more * day_s / 3600,
             month_s=month_end_s - month_start_s,
             month_elapsed_s=time_s - month_start_s,
         )

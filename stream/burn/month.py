@@ -48,17 +48,18 @@ def project(
     remaining_usd: Floats,
     remaining_h: float,
     burn_1h_usd_per_hour: Floats,
-    baseline_usd_per_hour: Floats,
+    expected_1h_usd_per_hour: Floats,
     spread_usd_per_hour: Floats,
 ) -> Projection:
     """The month's total if things go on as they are: what is spent, what the baseline expects of the
-    rest, and a lasting excess of the last hour until the end (`day_usd`: for 24 hours only).
+    rest, and a lasting excess of the last hour until the end (`day_usd`: for 24 hours only). The excess
+    is over what was expected of that very hour: just after a nightly batch the baseline is low again.
 
     Without a baseline the last hour's rate is all there is to go by. The interval treats days as
     independent: sigma of a day is 24 h x the spread, so of D days 24 x spread x sqrt(D).
     """
-    unknown = np.isnan(baseline_usd_per_hour)
-    excess = burn_1h_usd_per_hour - baseline_usd_per_hour
+    unknown = np.isnan(expected_1h_usd_per_hour)
+    excess = burn_1h_usd_per_hour - expected_1h_usd_per_hour
     excess = np.where(np.abs(excess) > LASTING_SIGMAS * spread_usd_per_hour, excess, 0.0)
     by_rate = burn_1h_usd_per_hour * remaining_h
     rest = np.where(unknown, by_rate, np.maximum(remaining_usd + excess * remaining_h, 0.0))

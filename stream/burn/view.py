@@ -38,7 +38,7 @@ class Lookout:
         self._budgets_usd = budgets_usd
         self._scopes: tuple[str, ...] = ()
         self._budgets: Floats = np.zeros(0)
-        self._remaining: tuple[int, int, Floats] = (-1, 0, np.zeros(0))
+        self._remaining: tuple[int, int, Floats, Floats] = (-1, 0, np.zeros(0), np.zeros(0))
 
     def look(self, time_s: int) -> Look:
         """`time_s` ends a closed bucket. Money after it is not looked at."""
@@ -72,9 +72,8 @@ class Lookout:
         spread = baseline.spread()
         spent_usd = month_nusd / 1e9
         remaining_h = (month.end_s - time_s) / 3600
-        projection = project(
-            spent_usd, self._remaining_usd(time_s, month), remaining_h, burn[3600], now, spread
-        )
+        remaining_usd = self._remaining_usd(time_s, month)
+        projection = project(spent_usd, remaining_usd, remaining_h, burn[HOUR_S], expected[HOUR_S], spread)
         elapsed_s = time_s - month.start_s
         view = View(
             time_s=time_s,
@@ -104,9 +103,12 @@ class Lookout:
         return self._scopes
 
     def _remaining_usd(self, time_s: int, month: Month) -> Floats:
-        """What the baseline expects from now to the month's end; the whole hours change once an hour."""
+        """What the baseline expects from now to the month's end: the rest of this hour, at its mean, and
+        whole hours; both are worked out once an hour."""
         hour, size = time_s // 3600, len(self._windows.scopes)
         if self._remaining[:2] != (hour, size):
+            this_hour = self._baseline.expected_hours_usd(hour, hour + 1)
             ahead = self._baseline.expected_hours_usd(hour + 1, month.end_s // 3600)
-            self._remaining = (hour, size, ahead)
-        return self._remaining[2] + self._baseline.rate(time_s) * (1 - time_s / 3600 % 1)
+            self._remaining = (hour, size, this_hour, ahead)
+        _, _, this_hour, ahead = self._remaining
+        return ahead + this_hour * (1 - time_s / 3600 % 1)

@@ -167,6 +167,22 @@ class TestJudging:
         assert rig.burn.windows.late_nusd == 0
 
 
+class TestProjection:
+    def test_a_nightly_batch_is_no_excess_that_lasts(self) -> None:
+        """$36 between 01:00 and 02:00, every night, and $0.40 in each other hour: $45.20 a day."""
+        rig = Rig()
+        last = START + 4 * 86_400
+        projected = {}
+        for start_s in range(START, last + 4 * 3600, 300):
+            usd_per_hour = 36.0 if start_s % 86_400 // 3600 == 1 else 0.4
+            rig.take(record(start_s + 300, *estate(start_s, start_s + 300, {WEB: usd_per_hour})))
+            if start_s >= last:
+                [web] = [each for each in rig.burn.figures() if each.scope == WEB]
+                projected[start_s - last] = web.projection_usd
+        days = 27  # January from the 5th on
+        assert projected == {at_s: pytest.approx(days * 45.2, rel=0.01) for at_s in projected}
+
+
 class TestSignals:
     def said(self, signals: list[Signal], scope: str, detector: str = "step") -> list[tuple[int, str]]:
         return [

@@ -55,6 +55,14 @@ def test_a_plan_over_the_budget_is_no_emergency_but_a_runaway_on_top_is() -> Non
     assert judge(planned(41.1, **twice))[1] == PAGE
 
 
+def test_a_nightly_batch_is_no_emergency_whatever_the_plan() -> None:
+    """All of a day's $240 in this one hour, as every night."""
+    batch = {300: 240.0, 3600: 240.0}
+    for budget_usd in (BUDGET_USD, BUDGET_USD / 1.3, BUDGET_USD / 2):
+        night = steady(burn=batch, expected=batch, budget_usd=budget_usd, projection_day_usd=BUDGET_USD)
+        assert judge(night)[1] == NONE
+
+
 def test_without_a_baseline_the_even_rate_is_the_plan() -> None:
     view = planned(72.01)
     unlearnt = steady(
