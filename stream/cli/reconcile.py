@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -21,17 +21,13 @@ from stream.reconcile import focus
 from stream.reconcile.calibration import Key
 from stream.reconcile.estimates import Known
 from stream.reconcile.report import Report
-from stream.reconcile.stage import outputs
 from stream.reconcile.stage import reconcile as reconciled
-from stream.schema import topics
+from stream.reconcile.stage import records
 from stream.schema.calibrations import Calibration
-from stream.stage import Output
 
 # The ingest port takes 8 MiB by default, and less where people said so.
 PIECE_BYTES: Final = 1 << 20
 _ESTIMATES: Final = "/api/v1/estimates"
-# Factors come last: when they hold, what they rest on is written.
-_ORDER: Final = (topics.INVOICES, topics.VARIANCES, topics.CALIBRATIONS)
 
 
 def reconcile(
@@ -92,7 +88,7 @@ def reconcile(
     if not as_json:
         Console().print(report.table())
     if apply:
-        _send(_ingest(config, ingest_url), outputs(report, as_of_ms))
+        _send(_ingest(config, ingest_url), records(report))
     _tell(report, current, apply, as_json)
 
 
@@ -146,11 +142,11 @@ def _read(files: Sequence[Path]) -> focus.Export:
         return focus.read(files, watch=lambda done: progress.update(bar, completed=done))
 
 
-def _send(ingest: Api, records: Sequence[Output]) -> None:
+def _send(ingest: Api, by_topic: Mapping[str, Sequence[bytes]]) -> None:
     with _progress() as progress:
-        bar = progress.add_task("writing", total=sum(record.topic in _ORDER for record in records))
-        for topic in _ORDER:
-            for values in _pieces(record.value for record in records if record.topic == topic):
+        bar = progress.add_task("writing", total=sum(map(len, by_topic.values())))
+        for topic, written in by_topic.items():
+            for values in _pieces(written):
                 try:
                     ingest.post_lines(f"/v1/{topic}", values)
                 except UserError as error:

@@ -1,5 +1,6 @@
 """What reconciliation found, for people (a table) and for programs (JSON)."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -98,10 +99,7 @@ class Report:
         return dict(sorted(parts.items(), key=lambda pair: (-abs(pair[1].difference_nusd), pair[0])))
 
     def rejected_by_reason(self) -> dict[str, int]:
-        counts: dict[str, int] = {}
-        for row in self.rejected:
-            counts[row.reason] = counts.get(row.reason, 0) + 1
-        return counts
+        return dict(Counter(row.reason for row in self.rejected))
 
     def to_json(self) -> dict[str, Any]:
         """Money in nano-dollars, factors as decimal text: no figure passes through a float."""

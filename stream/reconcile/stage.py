@@ -1,20 +1,15 @@
 """Reconciliation as a whole: invoice lines and estimates in, a report and its records out. Pure."""
 
 from collections.abc import Container, Iterable, Mapping
-from typing import Final
 
-from stream.collect.reader import Rejected
 from stream.reconcile.calibration import calibrate
 from stream.reconcile.focus import Export
 from stream.reconcile.ledger import Ledger
 from stream.reconcile.matching import DayKey, basis_of, by_day
 from stream.reconcile.report import Report
 from stream.reconcile.variance import Coverage, compare
-from stream.schema import calibrations, dead_letters, invoices, topics, variances
+from stream.schema import calibrations, invoices, topics, variances
 from stream.schema.calibrations import Calibration
-from stream.stage import Output
-
-_ONE: Final = 0  # the topics written here have one partition
 
 Estimates = Mapping[tuple[str, str, str, str], int]
 
@@ -60,35 +55,10 @@ def reconcile(
     )
 
 
-def outputs(report: Report, as_of_ms: int) -> list[Output]:
-    """The records of a report: its lines, variances and new factors, and what could not be read."""
-    return [
-        *(Output(topics.INVOICES, invoices.key(each), invoices.encode(each), _ONE) for each in report.lines),
-        *(
-            Output(topics.VARIANCES, variances.key(each), variances.encode(each), _ONE)
-            for each in report.variances
-        ),
-        *(
-            Output(topics.CALIBRATIONS, calibrations.key(each), calibrations.encode(each), _ONE)
-            for each in report.calibrations
-        ),
-        *(
-            Output(topics.DEAD_LETTERS, b"invoices/0", dead_letters.encode(_letter(row, as_of_ms)), _ONE)
-            for row in report.rejected
-        ),
-    ]
-
-
-def _letter(row: Rejected, as_of_ms: int) -> dead_letters.DeadLetter:
-    """`offset` is the row in its file, counted from 1: a row that was not read has no place in the log."""
-    return dead_letters.DeadLetter(
-        topic=topics.INVOICES,
-        partition=_ONE,
-        offset=row.row,
-        timestamp_ms=as_of_ms,
-        reason=dead_letters.Reason.UNREADABLE_ROW,
-        detail=row.reason,
-        cost_nusd=0,
-        original=dead_letters.pack_original(row.raw),
-        original_bytes=len(row.raw),
-    )
+def records(report: Report) -> dict[str, list[bytes]]:
+    """What to write, by topic. Factors come last: when they hold, what they rest on is written."""
+    return {
+        topics.INVOICES: [invoices.encode(each) for each in report.lines],
+        topics.VARIANCES: [variances.encode(each) for each in report.variances],
+        topics.CALIBRATIONS: [calibrations.encode(each) for each in report.calibrations],
+    }
