@@ -61,8 +61,8 @@ class BurnVsBudget:
     window. The unit is the budget's even rate, budget / hours of this month. Score: the lower excess of
     the two windows, divided by factor × even rate (or by `floor_usd_per_hour` if that is more).
 
-    Without a baseline the even rate itself is what is expected. A window that reaches back before the
-    scope was first seen holds at least what its longest known shorter window holds, so that a scope
+    Without a baseline the even rate itself is what is expected. A window that is not known yet, as the
+    scope is too new, holds at least what its longest known shorter window holds, so that a scope
     that starts with a runaway needn't be an hour old.
 
     The tier long looks at the whole burn, not the excess: a baseline that has got used to too much would hide

@@ -31,7 +31,8 @@ class View:
     """What n scopes spent, up to and including the bucket that ends at `time_s` (UTC, epoch seconds).
 
     Columns are aligned with `scopes`. Rates are US dollars per hour. NaN means "not known": no
-    baseline yet, no budget set, or a window that reaches back before the scope was first seen.
+    baseline yet, no budget set, or a window that reaches back before the scope was first seen. (Windows
+    over an hour are known after the scope's first hour: before it was seen, nothing was spent.)
 
     recent_usd_per_hour    (n, 30) the last 30 buckets of 10 s, oldest first
     burn_usd_per_hour      window in seconds -> (n,) mean rate over that window

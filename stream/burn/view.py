@@ -16,7 +16,6 @@ Floats = NDArray[np.float64]
 
 HOUR_S: Final = 3600
 _FINE: Final = 0
-_FINE_HELD_S: Final = 3600  # the fine ring's length
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +50,14 @@ class Lookout:
         per_hour = 3600 / BUCKET_S / 1e9
         recent = np.asarray(fine.rows(bucket - RECENT_BUCKETS, bucket)[:, :size].T * per_hour, np.float64)
         burn: dict[int, Floats] = {}
-        # All windows over an hour end with the same part of an hour.
+        # All windows that reach into the hour before end with the same part of an hour.
         hour_s = time_s // HOUR_S * HOUR_S
         this_hour = rings.between(hour_s, time_s)[:size]
         for window_s in WINDOWS_S:
             start_s = time_s - window_s
-            if window_s > _FINE_HELD_S:
+            if start_s // BUCKET_S < fine.tail:
                 start_s = start_s // 60 * 60  # so long ago only minutes are held
+            if start_s < hour_s:
                 spent = rings.between(start_s, hour_s)[:size] + this_hour
             else:
                 spent = rings.between(start_s, time_s)[:size]

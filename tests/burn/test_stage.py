@@ -167,6 +167,18 @@ class TestJudging:
         assert rig.burn.windows.late_nusd == 0
 
 
+class TestRates:
+    def test_money_that_is_ahead_of_the_judged_bucket_takes_nothing_from_the_hour_before(self) -> None:
+        """One meter is 280 s behind: the fine ring then holds less than the hour that is looked at."""
+        rig = Rig(usage_partitions=2)
+        for start_s in range(START, START + 2 * 3600, 10):
+            ahead = record(start_s + 10, *estate(start_s, start_s + 10, {WEB: 36.0}))
+            rig.take(ahead, record(start_s + 10 - 280, partition=1, sent_s=start_s + 20))
+        [web] = [each for each in rig.burn.figures() if each.scope == WEB]
+        assert web.time_s == START + 2 * 3600 - 280
+        assert web.burn_usd_per_hour[3600] == pytest.approx(36.0, rel=1e-9)
+
+
 class TestProjection:
     def test_a_nightly_batch_is_no_excess_that_lasts(self) -> None:
         """$36 between 01:00 and 02:00, every night, and $0.40 in each other hour: $45.20 a day."""
