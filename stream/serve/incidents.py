@@ -140,5 +140,10 @@ class Incidents:
         if not lowest_s <= time_s <= highest_s:
             raise refusal(
                 web.HTTPBadRequest,
-                f"{name} must be UTC epoch seconds from {lowest_s} to {highest_s} (now), not {time_s}",
+                f"{name} must be from {_utc(lowest_s)} to {_utc(highest_s)} (now), "
+                f"in UTC epoch seconds from {lowest_s} to {highest_s}, not {time_s}",
             )
+
+
+def _utc(time_s: int) -> str:
+    return dt.datetime.fromtimestamp(time_s, dt.UTC).strftime("%Y-%m-%dT%H:%MZ")

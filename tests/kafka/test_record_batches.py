@@ -32,9 +32,7 @@ async def read(kafka: str, topic: str, whole: bool, start: int = 0, isolation: s
         position = await consumer.position(source)
     finally:
         await consumer.stop()
-    rows = [
-        row for each in found for row in zip(each.values, each.offsets, each.timestamps_ms, strict=True)
-    ]
+    rows = [row for each in found for row in zip(each.values, each.offsets, each.timestamps_ms, strict=True)]
     return rows, position
 
 
