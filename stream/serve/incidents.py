@@ -15,9 +15,9 @@ from stream.schema import incidents, topics
 from stream.schema.incidents import Incident
 from stream.serve import questions
 from stream.serve.answers import answer, refusal
-from stream.serve.views import Views
+from stream.serve.views import DAY_S, DAYS_HELD, Views
 
-HELD_S: Final = 35 * 86_400  # what the hour ring holds; older money can't be counted any more
+HELD_S: Final = DAYS_HELD * DAY_S  # older money can't be counted any more
 
 
 class _Open(msgspec.Struct, forbid_unknown_fields=True):

@@ -12,6 +12,7 @@ from stream.burn.stage import Burn
 from stream.config import ScopeRule
 from stream.incidents.cost import ESTIMATED
 from stream.meter.counters import Counters
+from stream.metric_families import merged
 from stream.schema import windows as schema
 from stream.schema.invoices import day_name
 from stream.schema.spend import CALIBRATION, DRIVER, NOTE
@@ -42,7 +43,7 @@ class Views:
         burns = self.replica.burns()
         evaluated = tuple(burn.evaluated_s for burn in burns)
         if evaluated != self._evaluated:
-            self._figures = {each.scope: each for burn in burns for each in burn.figures()}
+            self._figures = {each.scope: each for each in merged(burn.figures() for burn in burns)}
             self._evaluated = evaluated
         return self._figures
 
