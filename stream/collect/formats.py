@@ -1,5 +1,6 @@
 """Which files `burnline replay` reads: the table of formats, and how a file's format is recognised."""
 
+import codecs
 import csv
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,7 @@ FORMATS: Final[dict[str, Format]] = {
         FOCUS, AWS_CUR, AZURE_EA, OCI, GITHUB_ACTIONS, AZURE_FUNCTIONS, AZURE_INVOCATIONS, PODS, JSONL,
     )
 }  # fmt: skip
+_START_BYTES: Final = 4096  # of a line, to tell JSON by; a message may be too long to be read as text
 
 
 def open_reading(path: Path, format_name: str | None = None, options: Options | None = None) -> Reading:
@@ -40,11 +42,13 @@ def open_reading(path: Path, format_name: str | None = None, options: Options | 
 def recognise(path: Path) -> Format:
     """The format of a file by its first line; `UserError` when it is none."""
     with InputFile(path) as file:
+        starts = (line.removeprefix(codecs.BOM_UTF8).lstrip() for line in file.byte_lines(_START_BYTES))
+        if next(filter(None, starts), b"").startswith((b"{", b"[")):
+            return JSONL
+    with InputFile(path) as file:
         first = next((line for line in file.text_lines() if line.strip()), None)
     if first is None:
         raise UserError(f"{path.name} is empty. Check that the export finished.")
-    if first.lstrip().startswith(("{", "[")):
-        return JSONL
     try:
         columns = {name.strip().lower() for name in next(csv.reader([first]))}
     except csv.Error:

@@ -51,7 +51,7 @@ def latest_end_ms(line: bytes) -> int:
     """The latest `end` of an estimate, an array or an envelope; 0 where none can be read."""
     try:
         message = _DECODER.decode(line)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return 0
     estimates = message.get("estimates", [message]) if isinstance(message, dict) else message
     return max(map(_end_ms, estimates), default=0) if isinstance(estimates, list) else 0

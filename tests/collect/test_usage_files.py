@@ -167,6 +167,7 @@ LINES = [
     b'{"source":"s","seq":1,"labels":{},"estimates":[{"end":1767225780000},{"end":99999999999999}]}',
     b'{"estimates": 3}',
     b"\xff\xfe\x00",
+    b'{"driver":"\xff"}',
 ]
 
 
@@ -178,9 +179,9 @@ def test_native_lines_are_passed_on_as_they_are(tmp_path: Path, packed: bool, en
     path.write_bytes(gzip.compress(data) if packed else data)
     found = outcome(path)
     assert [message.value for message in found.messages] == LINES
-    assert [message.row for message in found.messages] == [1, 2, 3, 4, 5, 6]
+    assert [message.row for message in found.messages] == [1, 2, 3, 4, 5, 6, 7]
     minutes = [(message.timestamp_ms - 1767225600000) // 60_000 for message in found.messages]
-    assert minutes == [1, 1, 2, 3, 3, 3]
+    assert minutes == [1, 1, 2, 3, 3, 3, 3]
 
 
 def test_lines_before_the_first_readable_one_have_its_time(tmp_path: Path) -> None:
@@ -188,6 +189,14 @@ def test_lines_before_the_first_readable_one_have_its_time(tmp_path: Path) -> No
     path.write_bytes(b"\xef\xbb\xbf{broken\n" + LINES[0])
     found = outcome(path)
     assert found.messages[0] == UsageMessage(b"{broken", 1767225660000, 1)
+
+
+def test_a_first_line_of_any_length_is_told_for_json(tmp_path: Path) -> None:
+    path = tmp_path / "usage.jsonl"
+    path.write_bytes(b'\n[{"sku":"' + b"x" * 5_000_000 + b'"}]\n' + LINES[0])
+    found = outcome(path)
+    assert "over 900,000 bytes" in found.rejected[0].reason
+    assert [message.value for message in found.messages] == [LINES[0]]
 
 
 def test_a_line_no_broker_takes_is_rejected_and_the_next_is_read(tmp_path: Path) -> None:
