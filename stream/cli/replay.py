@@ -181,6 +181,8 @@ def _close(node: Node, readings: list[Reading], told: _Told, as_json: bool) -> N
             f"{reading.accepted:,} read, {reading.rejected:,} rejected{excluded}",
             highlight=False,
         )
+        if first := reading.first_rejected:
+            console.print(f"  the first, row {first.row:,}: {escape(first.reason[:200])}", highlight=False)
     table = Table("scope", "dollars", box=None, header_style="dim", pad_edge=False)
     table.columns[1].justify = "right"
     for one in figures[:TOP_SCOPES]:

@@ -48,6 +48,7 @@ class Reading(Tally):
         self.options = options
         self.source = f"file/{path.name}"
         self.file = InputFile(path)
+        self.first_rejected: Rejected | None = None
         self._label_sets: dict[bytes, msgspec.Raw] = {}
         piece_ms = options.piece_s * 1000 if options.piece_s else file_format.piece_ms
         self._piece_ms = min(piece_ms, LONGEST_PIECE_MS)
@@ -74,6 +75,7 @@ class Reading(Tally):
             self.messages += 1
         elif isinstance(item, Rejected):
             self.rejected += 1
+            self.first_rejected = self.first_rejected or item
         else:
             self.excluded[item.reason] += 1
 

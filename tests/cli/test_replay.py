@@ -206,6 +206,14 @@ def test_a_rejected_row_does_not_stop_the_rest(replay: Command, tmp_path: Path) 
     assert found["scopes_nusd"]["total"] == nusd("3")
 
 
+def test_why_the_first_row_was_rejected_is_told(replay: Command, tmp_path: Path) -> None:
+    code, out, err = replay(bill(tmp_path, [line(1, 1), line(2, "ma[b]ny"), line(3, "much")]))
+    assert code == 0, err
+    [told] = [each for each in out.splitlines() if "the first, row" in each]
+    assert told.startswith("  the first, row 2: ")
+    assert "ma[b]ny" in told
+
+
 def test_a_file_played_twice_into_one_database_counts_once(replay: Command, tmp_path: Path) -> None:
     path = bill(tmp_path, [line(hour, 1) for hour in range(1, 30)])
     database = tmp_path / "kept.db"
