@@ -86,6 +86,11 @@ class Api:
                 ) as answer,
             ):
                 text = await answer.text()
+                if answer.status == 401:
+                    raise UserError(
+                        f"{self.url} takes another token: give this command the serve.token or ingest.token "
+                        "of that burnline, with --config or by environment (BURNLINE_SERVE__TOKEN)"
+                    )
                 if answer.status >= 300:
                     raise UserError(_sentence(text) or f"{self.url} answered {answer.status} {answer.reason}")
                 return text

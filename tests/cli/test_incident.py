@@ -124,7 +124,8 @@ async def test_every_mistake_is_a_sentence(run: Run, tmp_path: Path) -> None:
 
 async def test_a_wrong_token_is_a_sentence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BURNLINE_SERVE__TOKEN", "wrong")
-    assert "serve.token" in await sentence(run, "open", "--scope", "total", "--since", "20m")
+    told = await sentence(run, "open", "--scope", "total", "--since", "20m")
+    assert "takes another token: give this command the serve.token" in told
 
 
 @pytest.mark.parametrize(
