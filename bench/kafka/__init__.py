@@ -22,7 +22,7 @@ from stream.shell.kafka.state import committed_reader, history
 from tests.services import KafkaServer
 
 # A plain Faust agent takes about 400 µs an estimate: of so many more, it would be at work for minutes.
-FAUST_SHARE: Final = 30
+FAUST_SHARE: Final = 100
 FAUST_TABLES: Final = ("services", "teams")
 
 _RAW: Final = Contender("raw read", "bench.kafka.raw", "the limit: getmany only, single messages")
