@@ -31,6 +31,7 @@ class Api:
     url: str
     token: str = field(default="", repr=False)
     option: str = "--url"  # by which people name it
+    section: str = "serve"  # of burnline.yaml, which holds its token
 
     def get(self, path: str, params: Mapping[str, str | int] | None = None) -> Any:
         return self._read(self.text("GET", path, params=params))
@@ -88,8 +89,8 @@ class Api:
                 text = await answer.text()
                 if answer.status == 401:
                     raise UserError(
-                        f"{self.url} takes another token: give this command the serve.token or ingest.token "
-                        "of that burnline, with --config or by environment (BURNLINE_SERVE__TOKEN)"
+                        f"{self.url} takes another token: give this command the {self.section}.token of that "
+                        f"burnline, with --config or by environment (BURNLINE_{self.section.upper()}__TOKEN)"
                     )
                 if answer.status >= 300:
                     raise UserError(_sentence(text) or f"{self.url} answered {answer.status} {answer.reason}")

@@ -102,7 +102,7 @@ def _current(api: Api) -> list[Calibration]:
 def _ingest(config: Path | None, url: str | None) -> Api:
     ingest = configuration.load(config).ingest
     token = ingest.token.get_secret_value() if ingest.token is not None else ""
-    return Api(url or address(ingest), token, "--ingest-url")
+    return Api(url or address(ingest), token, "--ingest-url", "ingest")
 
 
 def _of_database(config: Path | None, path: Path) -> tuple[Known, list[Calibration]]:

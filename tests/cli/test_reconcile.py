@@ -323,7 +323,7 @@ async def test_every_mistake_is_a_sentence(tmp_path: Path) -> None:
             shell, [file, "--database", str(tmp_path / "burnline.db")], "another burnline runs on it"
         )
         shell.config.write_text(shell.config.read_text().replace("secret", "wrong"))
-        await refused(shell, [file, "--apply"], "(BURNLINE_SERVE__TOKEN); not all is written")
+        await refused(shell, [file, "--apply"], "(BURNLINE_INGEST__TOKEN); not all is written")
         assert shell.service.node.database.end("invoices") == 0
 
 
