@@ -186,6 +186,9 @@ class Database:
 def _close(connection: sqlite3.Connection) -> None:
     with suppress(sqlite3.Error):  # of a full disk; then the mark stays, and so does the -wal
         connection.rollback()
+        # First, so that there is room for the mark. If that fails, so does the one of `close`, which would
+        # leave neither the mark nor the -wal.
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         connection.execute(f"PRAGMA application_id = {_CLOSED}")
     connection.close()
 
