@@ -22,8 +22,8 @@ NO_LABELS: Final = msgspec.Raw(b"{}")
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
-class Estimate(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """One usage over `[start, end)`. Labels stay raw bytes: equal bytes are resolved once."""
+class _Usage(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """One usage over `[start, end)`, whoever's it is."""
 
     start: int
     end: int
@@ -31,6 +31,11 @@ class Estimate(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     quantity: float = MISSING
     cost_usd: float = MISSING
     sku: str = ""
+
+
+class Estimate(_Usage, forbid_unknown_fields=True, gc=False):
+    """One usage over `[start, end)`. Labels stay raw bytes: equal bytes are resolved once."""
+
     labels: msgspec.Raw = NO_LABELS
 
 
@@ -50,15 +55,9 @@ class Message(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     sku: str = ""
 
 
-class Head(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+class Head(_Usage, forbid_unknown_fields=True, gc=False):
     """A single estimate without its labels."""
 
-    start: int
-    end: int
-    driver: str
-    quantity: float = MISSING
-    cost_usd: float = MISSING
-    sku: str = ""
     source: str = ""
     epoch: Int64 = 0
     seq: Int64 = -1

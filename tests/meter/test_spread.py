@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stream.meter.spread import FINE_HELD_MS, MIDDLE_HELD_MS, Parts, spread, whole_bucket
+from stream.meter.spread import FINE_HELD_MS, MIDDLE_HELD_MS, Parts, cut_short, spread, whole_bucket
 
 T = 1_767_225_600_000  # 2026-01-01 00:00 UTC
 HOUR, DAY = 3_600_000, 86_400_000
@@ -121,3 +121,29 @@ def test_only_spans_within_one_bucket_are_widened(begin: int, length: int) -> No
         assert low <= start[0] < end[0] <= high
     else:
         assert (low, high) == (start[0], end[0])
+
+
+shorts = st.tuples(
+    st.integers(-2 * HOUR, HOUR), st.integers(1, 30_000), st.integers(-(10**12), 10**12), st.booleans()
+)
+
+
+@given(st.lists(shorts, min_size=1, max_size=20))
+def test_short_spans_are_cut_at_once_into_the_same_parts(many: list[tuple[int, int, int, bool]]) -> None:
+    """Those that the fine ring holds and that lie in one bucket, or in two where they may be cut."""
+    start = np.array([T + begin for begin, *_ in many])
+    end = start + np.array([length for _, length, *_ in many])
+    cost = np.array([nusd for *_, nusd, _ in many])
+    may_cut = np.array([may for *_, may in many])
+    short, left = cut_short(start, end, cost, np.ones(len(many)), may_cut, T)
+    assert sorted({*short.span.tolist(), *left.tolist()}) == list(range(len(many)))
+    for index in range(len(many)):
+        mine = np.flatnonzero(short.span == index)
+        mine = mine[np.argsort(short.bucket[mine])]
+        alone = cut(int(start[index]), int(end[index]), int(cost[index]))
+        few = len(alone.bucket) == 1 or (len(alone.bucket) == 2 and bool(may_cut[index]))
+        assert (len(mine) > 0) == (few and widths(alone) == {10} and start[index] >= T - FINE_HELD_MS)
+        if len(mine):
+            for name in ("width", "bucket", "cost_nusd", "first"):
+                assert getattr(short, name)[mine].tolist() == getattr(alone, name).tolist()
+            assert np.allclose(short.quantity[mine], alone.quantity)
