@@ -3,8 +3,9 @@
     pending ──held──► firing ──a higher level held──► escalated ──clear for hold_s──► resolved
        └──clear──► over, never seen
 
-An alert never steps down: a page that has become a ticket's worth of trouble stays the same page until
-all is clear. It rings again only for a higher level, and that is what its new dedup key says.
+What is worth a line in the digest stays pending. An alert never steps down: a page that has become a
+ticket's worth of trouble stays the same page until all is clear. It rings again only for a higher level,
+and that is what its new dedup key says.
 """
 
 from typing import Final
@@ -19,7 +20,7 @@ from stream.schema.alerts import Severity, State
 # nothing rings. "day" and "month" (emergency) are about as slow as the windows of "slow" and "long". A
 # tier that is not listed here counts as "".
 TIERS: Final = {"long": 1, "month": 1, "slow": 2, "day": 2, "medium": 3, "fast": 4, "": 4}
-SEVERITIES: Final = {Severity.TICKET: 10, Severity.PAGE: 20}
+SEVERITIES: Final = {Severity.DIGEST: 5, Severity.TICKET: 10, Severity.PAGE: 20}
 
 
 class Level(msgspec.Struct, frozen=True):
@@ -94,7 +95,11 @@ def advance(
     _hold(life, level, since_s)
     if quiet or (life.fired is None and now_s - min(life.began_s, since_s) < wait_s):
         return None
-    due = [held for held in life.held if now_s - held.since_s >= _for_s(held.level, rules)]
+    due = [
+        held
+        for held in life.held
+        if held.level.severity != Severity.DIGEST and now_s - held.since_s >= _for_s(held.level, rules)
+    ]
     if not due or (life.fired is not None and due[-1].level.rank <= life.fired.rank):
         return None
     life.state = State.FIRING if life.fired is None else State.ESCALATED

@@ -54,7 +54,7 @@ class Alertmanager:
             self._firing[alert.dedup_key] = alert
 
     def resume(self, alert: Alert) -> None:
-        if alert.state in (State.FIRING, State.ESCALATED):
+        if alert.state not in (State.PENDING, State.RESOLVED):
             self._firing[alert.dedup_key] = alert
 
     def repeat(self, now_ms: int) -> Request | None:

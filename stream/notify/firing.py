@@ -12,6 +12,6 @@ def still_firing(transitions: Iterable[Alert]) -> list[Alert]:
         for key in (alert.previous_key, alert.dedup_key):
             if key is not None:
                 firing.pop(key, None)
-        if alert.state in (State.FIRING, State.ESCALATED):
+        if alert.state not in (State.PENDING, State.RESOLVED):
             firing[alert.dedup_key] = alert
     return list(firing.values())

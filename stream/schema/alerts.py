@@ -8,17 +8,25 @@ from stream.schema.signals import Share
 
 
 class State(StrEnum):
-    """Life of an alert. `pending` is never sent to people; the others are transitions they may see."""
+    """Life of an alert. `pending` is never sent to people; the others are transitions they may see.
+
+    `acknowledged`: somebody has it, or snoozed it; it still fires and need not ring. When that is taken
+    back, or the snooze ends, it is `firing` or `escalated` once more under the same key, and rings.
+    """
 
     PENDING = "pending"
     FIRING = "firing"
     ESCALATED = "escalated"
+    ACKNOWLEDGED = "acknowledged"
     RESOLVED = "resolved"
 
 
 class Severity(StrEnum):
+    """`digest` is never sent on its own: the day's are gathered in one record, whose severity it is."""
+
     PAGE = "page"
     TICKET = "ticket"
+    DIGEST = "digest"
 
 
 class Attached(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,12 +46,81 @@ class Blame(msgspec.Struct, frozen=True, kw_only=True):
     url: str = ""
 
 
+class Acknowledged(msgspec.Struct, frozen=True, kw_only=True):
+    """`by` has the alert since `at_s`. A snooze ends by itself at `until_s`; else it is None."""
+
+    by: str
+    at_s: int
+    until_s: int | None = None
+    note: str = ""
+
+
+class HeldBack(msgspec.Struct, frozen=True, kw_only=True):
+    """What keeps the alert from ringing, or kept it until just now: a maintenance window or a plan.
+
+    `kind` is "maintenance" or "plan", `id` that of the command, `note` what people said of it.
+    """
+
+    kind: str
+    id: str
+    since_s: int
+    until_s: int
+    note: str = ""
+
+
+class Planned(msgspec.Struct, frozen=True, kw_only=True):
+    """The plan that holds for the scope until `until_s`. It pages from ceiling + floor on."""
+
+    id: str
+    ceiling_usd_per_hour: float
+    floor_usd_per_hour: float
+    until_s: int
+    by: str
+    note: str = ""
+
+
+class DigestLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing of a digest: where, what (`reason`), since when, and how it went on since the last digest.
+
+    `trend` is "new", "rising", "steady", "falling" or "over". Of a report on maintenance, `severity` is
+    what was held back; else it is "digest".
+    """
+
+    scope: str
+    severity: Severity
+    detector: str
+    reason: str
+    trend: str
+    since_s: int
+    until_s: int | None
+    burn_usd_per_hour: float
+    baseline_usd_per_hour: float | None
+    excess_nusd: int
+    console_url: str
+
+
+class Digest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a record of severity `digest` gathers, the most dollars first: the small things of a day, or what
+    a maintenance window held back. `left_off` lines were too many."""
+
+    title: str
+    since_s: int
+    until_s: int
+    lines: tuple[DigestLine, ...]
+    left_off: int = 0
+
+
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """One alert as it stands after a transition: all that a page must say.
 
     `dedup_key` is stable for one problem; only a higher tier gets a new one. `time_s` is the event
     time of the transition. `spent_ms` is the event time of the money that decided, and `emitted_ms`
     the shell's clock when the alert stage spoke; both serve the detection latency.
+
+    `scores` are the highest of each detector so far (ratios to its threshold), `peak_usd_per_hour` the
+    highest rate. `fired_count` says how often the scope has fired of late, this time included; from two on
+    it flaps. `held_back` is what holds it back, or, of an alert that has just fired, what did until then.
+    A record with a `digest` is no alert of one scope; its figures are those of all its lines.
     """
 
     dedup_key: str
@@ -79,6 +156,14 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     console_url: str
     spent_ms: int
     emitted_ms: int
+    scores: dict[str, float] = {}
+    peak_usd_per_hour: float = 0.0
+    fired_count: int = 1
+    acknowledged: Acknowledged | None = None
+    held_back: HeldBack | None = None
+    plan: Planned | None = None
+    feedback_url: str = ""
+    digest: Digest | None = None
 
 
 def encode(alert: Alert) -> bytes:

@@ -16,7 +16,7 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
-    """One detector on one scope. `severity` is "page", "ticket", or "none" when it has cleared.
+    """One detector on one scope. `severity` is "page", "ticket", "digest", or "none" when it has cleared.
 
     `score` is a ratio to the detector's threshold: 1 is just over. `window_s` is the window that
     decided. `excess_nusd` is what was spent beyond the baseline since `onset_s`, up to now.

@@ -10,6 +10,7 @@ from stream.schema.alerts import Severity, State
 
 RULES = Alerting(page_for_s=20, ticket_for_s=60, hold_s=50)
 PAGE, TICKET = Level(Severity.PAGE, ""), Level(Severity.TICKET, "")
+DIGEST = Level(Severity.DIGEST, "")
 FAST, SLOW = Level(Severity.PAGE, "fast"), Level(Severity.PAGE, "slow")
 
 
@@ -108,7 +109,8 @@ class LifeOfAnAlert(RuleBasedStateMachine):
         due = [
             one.rank
             for one in LEVELS
-            if one.rank <= level.rank
+            if one.severity != Severity.DIGEST
+            and one.rank <= level.rank
             and self.held(one.rank)
             >= (RULES.page_for_s if one.severity == Severity.PAGE else RULES.ticket_for_s)
         ]
@@ -149,6 +151,12 @@ LifeOfAnAlert.TestCase.settings = settings(max_examples=150, stateful_step_count
 TestLifeOfAnAlert = LifeOfAnAlert.TestCase
 
 
-def test_every_page_outranks_every_ticket() -> None:
-    lowest_page = min(Level(Severity.PAGE, tier).rank for tier in TIERS)
-    assert lowest_page > max(Level(Severity.TICKET, tier).rank for tier in TIERS)
+def test_what_is_worth_a_line_in_the_digest_is_never_sent_on_its_own() -> None:
+    assert run(*[DIGEST] * 99, *[None] * 9) == []
+    assert run(*[DIGEST] * 9, *[TICKET] * 7) == [(150, State.FIRING, TICKET)]
+
+
+def test_every_page_outranks_every_ticket_and_that_every_digest() -> None:
+    ranks = [[Level(severity, tier).rank for tier in TIERS] for severity in Severity]
+    page, ticket, digest = ranks
+    assert min(page) > max(ticket) > min(ticket) > max(digest) > min(digest) > 0

@@ -1,0 +1,103 @@
+"""What people said of an alert: real, expected, false or a new normal, and what follows from it.
+
+A record of the `commands` topic (`stream.schema.commands`). Who keeps a baseline asks `left_out_s` and
+`normal_since_s`; the alerts stage asks `factor`.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Annotated, Final
+
+import msgspec
+
+DAY_S: Final = 86_400
+# A baseline looks back on 37 days of hours: what is left out of it must stay so until it has moved on. A
+# raised threshold must be said again each month, or it would hide what nobody remembers.
+LASTS_S: Final = {"real": 37 * DAY_S, "expected": 37 * DAY_S, "false": 30 * DAY_S, "new_normal": 37 * DAY_S}
+# A threshold may rise to three times itself: beyond, nobody would be woken by what pages everyone today.
+HIGHEST_FACTOR: Final = 3.0
+
+
+class Verdict(StrEnum):
+    """What an alert was.
+
+    `real`: money ran away. It is left out of what is normal, and a change that would hide it is told.
+    `expected`: planned, and not normal. It is left out of what is normal; with a `ceiling` it is quiet at
+    the same time of each week.
+    `false`: nothing of interest. The threshold of its detectors rises for its scope.
+    `new_normal`: the spend is here to stay. What is normal is learnt anew from `since_s` on.
+    """
+
+    REAL = "real"
+    EXPECTED = "expected"
+    FALSE = "false"
+    NEW_NORMAL = "new_normal"
+
+
+class Feedback(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="feedback"):
+    """One verdict on one alert, told apart by `id`; the latest record of an id holds.
+
+    `alert` is its dedup key. `[since_s, until_s)` is the time that it is about, epoch seconds. Of `false`,
+    `factor` is what each detector of `detectors` must exceed: a score is a ratio to its threshold. Of
+    `expected`, `ceiling_usd_per_hour` is what is planned each week at that time; None plans nothing. It
+    lasts until `expires_s`, or until it was taken back at `ended_s`, by whom `ended_by` says.
+    """
+
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+    by: Annotated[str, msgspec.Meta(max_length=100)]
+    made_s: int
+    note: Annotated[str, msgspec.Meta(max_length=500)] = ""
+    ended_s: int | None = None
+    ended_by: Annotated[str, msgspec.Meta(max_length=100)] = ""
+
+    alert: Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
+    verdict: Verdict
+    scope: Annotated[str, msgspec.Meta(min_length=1, max_length=2_000)]
+    detectors: Annotated[tuple[str, ...], msgspec.Meta(max_length=50)] = ()
+    since_s: int
+    until_s: int
+    factor: Annotated[float, msgspec.Meta(ge=1.0, le=HIGHEST_FACTOR)] = 1.0
+    ceiling_usd_per_hour: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    expires_s: int
+
+    def __post_init__(self) -> None:
+        if self.since_s >= self.until_s:
+            raise ValueError("since_s must lie before until_s")
+
+    def holds(self, now_s: int) -> bool:
+        """Whether it has neither expired nor been taken back."""
+        return now_s < self.expires_s and (self.ended_s is None or now_s < self.ended_s)
+
+
+def left_out_s(feedback: Iterable[Feedback], scope: str, now_s: int) -> list[tuple[int, int]]:
+    """The spans `[since_s, until_s)` of `scope` that tell nothing of what is normal, in order of time."""
+    return sorted(
+        (one.since_s, one.until_s)
+        for one in feedback
+        if one.scope == scope and one.verdict in (Verdict.REAL, Verdict.EXPECTED) and one.holds(now_s)
+    )
+
+
+def normal_since_s(feedback: Iterable[Feedback], scope: str, now_s: int) -> int | None:
+    """The time before which nothing tells what is normal for `scope`; None if all does."""
+    since = [
+        one.since_s
+        for one in feedback
+        if one.scope == scope and one.verdict == Verdict.NEW_NORMAL and one.holds(now_s)
+    ]
+    return max(since, default=None)
+
+
+def factor(feedback: Iterable[Feedback], scope: str, detector: str, now_s: int) -> float:
+    """What the score of `detector` on `scope` must exceed: 1 unless it was called false."""
+    return max(
+        (
+            one.factor
+            for one in feedback
+            if one.scope == scope
+            and one.verdict == Verdict.FALSE
+            and detector in one.detectors
+            and one.holds(now_s)
+        ),
+        default=1.0,
+    )
