@@ -30,7 +30,7 @@ BUCKETS_IN_5_MIN: Final = 30
 # What the 24 h ring still holds at the end of the hour; a restart then finds the same spread.
 SPREAD_H: Final = 23
 _HOUR, _MINUTE = 2, 1  # levels of the scope rings
-_AT_ONCE: Final = 1024  # scopes
+_AT_ONCE: Final = 256  # scopes; their numbers of a day are 0.6 MB
 _KEPT: Final = 32  # hours of expectations kept: 24 back, 1 ahead, rounded up
 
 
@@ -123,22 +123,22 @@ class Baseline:
 
     def _measure_spread(self, hour: int) -> None:
         """Of the 5-minute rate: within the hour and from hour to hour, over the trailing day."""
-        # Some scopes at a time: the minutes of all at once would be a third of the rings once more.
+        # Some scopes at a time, so that what is between the rings and the medians stays in the cache.
         for first in range(0, self._size, _AT_ONCE):
             self._measure_spread_of(slice(first, min(first + _AT_ONCE, self._size)), hour)
 
     def _measure_spread_of(self, some: slice, hour: int) -> None:
-        size = some.stop - some.start
-        minutes = self._rings.rings[_MINUTE].rows((hour - SPREAD_H) * 60, hour * 60, some)
-        five = minutes.reshape(SPREAD_H, 12, 5, size).sum(axis=2) * (12 / 1e9)
-        hourly = five.mean(axis=1, keepdims=True)
+        # Scope by scope: the numbers whose median is taken lie side by side.
+        minutes = self._rings.rings[_MINUTE].rows((hour - SPREAD_H) * 60, hour * 60, some).T
+        five = minutes.reshape(-1, SPREAD_H, 12, 5).sum(axis=3) * (12 / 1e9)
+        hourly = five.mean(axis=2)
         past = np.arange(hour - SPREAD_H, hour)
-        known = past[:, None] > self._rings.first_hour[None, some]
-        within = np.where(known[:, None, :], np.abs(five - hourly), np.nan)
-        between = np.where(known, np.abs(hourly[:, 0] - self._expected[past % _KEPT, some]), np.nan)
-        flat = within.reshape(SPREAD_H * 12, size)
-        self._within[0, some] = np.nan_to_num(MAD_TO_SIGMA * _median(flat, at_least=6 * 12))
-        self._between[0, some] = np.nan_to_num(MAD_TO_SIGMA * _median(between, at_least=6))
+        known = past > self._rings.first_hour[some, None]
+        within = np.where(known[:, :, None], np.abs(five - hourly[:, :, None]), np.nan)
+        between = np.where(known, np.abs(hourly - self._expected[past % _KEPT, some].T), np.nan)
+        flat = within.reshape(-1, SPREAD_H * 12)
+        self._within[0, some] = np.nan_to_num(MAD_TO_SIGMA * _median(flat, at_least=6 * 12, axis=1))
+        self._between[0, some] = np.nan_to_num(MAD_TO_SIGMA * _median(between, at_least=6, axis=1))
 
     def rate(self, time_s: float) -> Floats:
         """Expected dollars an hour at a moment, drawn straight between the middles of hours."""
@@ -179,22 +179,25 @@ class Baseline:
 
     def expected_hours_usd(self, first_hour: int, last_hour: int) -> Floats:
         """Dollars expected over whole hours to come, [first, last), by the profile as it stands."""
-        hours = np.arange(first_hour, last_hour)
-        count = np.bincount(hours % WEEK_H, minlength=WEEK_H).astype(np.float64)
-        profile = np.where(np.isnan(self._week), np.tile(self._day, (7, 1)), self._week)
-        profile = np.where(np.isnan(profile), self._trailing, profile)
-        return np.asarray(count @ profile)
+        asked = np.bincount(np.arange(first_hour, last_hour) % WEEK_H, minlength=WEEK_H)
+        hours = np.flatnonzero(asked)
+        profile = _first_known(self._week[hours], self._day[hours % DAY_H], self._trailing)
+        return np.asarray(np.einsum("h,hn->n", asked[hours].astype(np.float64), profile))
 
 
-def _median(values: Floats, at_least: int) -> Floats:
-    """Column medians that leave out NaN; NaN where fewer than `at_least` values are known."""
-    if not len(values):
-        return np.full(values.shape[1], np.nan)
-    ordered = np.sort(values, axis=0)  # NaN goes last
-    known = (~np.isnan(values)).sum(axis=0)
-    columns = np.arange(values.shape[1])
-    low = ordered[np.maximum((known - 1) // 2, 0), columns]
-    high = ordered[np.minimum(known // 2, len(values) - 1), columns]
+def _median(values: Floats, at_least: int, axis: int = 0) -> Floats:
+    """Medians along an axis that leave out NaN; NaN where fewer than `at_least` values are known."""
+    count = values.shape[axis]
+    if not count:
+        return np.full(values.shape[1 - axis], np.nan)
+    ordered = np.sort(values, axis=axis)  # NaN goes last
+    known = (~np.isnan(values)).sum(axis=axis)
+    others = np.arange(len(known))
+
+    def at(place: Ints) -> Floats:
+        return np.asarray(ordered[place, others] if axis == 0 else ordered[others, place])
+
+    low, high = at(np.maximum((known - 1) // 2, 0)), at(np.minimum(known // 2, count - 1))
     return np.where(known >= at_least, (low + high) / 2, np.nan)
 
 
