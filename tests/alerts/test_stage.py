@@ -211,12 +211,30 @@ def test_a_partition_never_heard_of_stops_nobody_for_long() -> None:
 def test_the_clock_never_goes_back() -> None:
     clock = Clock()
     times = []
-    for time_s, partition, emitted_s in ((0, 1, 0), (0, 0, 0), (90, 0, 90), (10, 1, 91), (100, 0, 100)):
+    steady = [(passed, 0, passed) for passed in range(10, 100, 10)]
+    said = [(0, 1, 0), (0, 0, 0), *steady, (10, 1, 91), (100, 0, 100)]
+    for time_s, partition, emitted_s in said:
         clock.hear(
             evaluation(T0 + time_s, partition=partition, partitions=2, emitted_ms=(T0 + emitted_s) * 1000)
         )
         times.append(clock.now_s and clock.now_s - T0)
-    assert times == [0, 0, 90, 90, 90]
+    assert times == [0, *[0] * 7, 70, 80, 90, 90, 90]
+
+
+def test_after_a_silence_of_all_the_first_waits_for_the_rest() -> None:
+    """The broker was away for five minutes; partition 1 is restored a few seconds after partition 0."""
+    clock = Clock()
+
+    def hear(time_s: int, partition: int, emitted_s: int) -> int:
+        clock.hear(
+            evaluation(T0 + time_s, partition=partition, partitions=2, emitted_ms=(T0 + emitted_s) * 1000)
+        )
+        return clock.now_s - T0
+
+    hear(0, 1, 3)
+    assert hear(0, 0, 3) == 0
+    assert [hear(10 * step, 0, 303 + step) for step in range(1, 31)] == [0] * 30
+    assert [hear(10 * step, 1, 340) for step in range(1, 31)] == [10 * step for step in range(1, 31)]
 
 
 def test_two_words_of_a_partition_for_one_time_both_count() -> None:
