@@ -4,11 +4,14 @@ SHELL := bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 ARGS ?=
+DATA ?=
+THRESHOLD ?=
+SCORES ?=
 BIN := .venv/bin
 # In .venv, so that it goes when .venv goes.
 SETUP := .venv/.installed
 
-.PHONY: help setup demo test chaos lint bench lock clean
+.PHONY: help setup demo test chaos lint bench nab lock clean
 
 help: ## list the commands
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
@@ -39,6 +42,11 @@ lint: $(SETUP) ## check style, types, and that requirements.lock covers pyprojec
 bench: $(SETUP) ## measure speed, memory and detection quality (ARGS="--help" lists what there is)
 	@deploy/prepare services
 	@$(BIN)/python -m bench $(ARGS)
+
+nab: $(SETUP) ## judge the anomaly scorer on labelled series: DATA=FOLDER, and if you like THRESHOLD=0.5, SCORES=FILE.csv
+	@test -n "$(DATA)" || { echo "nab: say where the series are: make nab DATA=FOLDER" >&2; exit 2; }
+	@$(BIN)/python -m detectors.evaluation "$(DATA)" $(if $(THRESHOLD),--threshold "$(THRESHOLD)") \
+		$(if $(SCORES),--scores "$(SCORES)") $(ARGS)
 
 lock: $(SETUP) ## pin the dependencies of pyproject.toml in requirements.lock (ARGS=--upgrade takes newer ones)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv

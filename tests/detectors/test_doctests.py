@@ -9,7 +9,11 @@ import pytest
 import detectors
 from detectors.registry import BUILT_IN
 
-MODULES = [module.name for module in pkgutil.iter_modules(detectors.__path__, "detectors.")]
+MODULES = [
+    module.name
+    for module in pkgutil.walk_packages(detectors.__path__, "detectors.")
+    if not module.name.endswith("__main__")
+]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -1,0 +1,1 @@
+"""How good the detectors are on labelled data: reading it, scoring by published rules, telling the result."""
