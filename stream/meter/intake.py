@@ -1,79 +1,41 @@
 """Raw messages to checked columns. Whatever fails a check becomes a dead letter with its reason."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stream.config import Meter as Limits
 from stream.meter import decode as decoding
+from stream.meter.columns import (
+    DUPLICATE,
+    HAS_COST,
+    LATE,
+    MAX_TIME_MS,
+    Bools,
+    Columns,
+    Floats,
+    Ints,
+    Pack,
+    Rows,
+)  # fmt: skip
+from stream.meter.compiled import Scanner
 from stream.meter.counters import Counters
-from stream.meter.money import NANO, nusd_of
+from stream.meter.money import NANO
 from stream.meter.sequence import Sequences
 from stream.meter.series import INVALID, SeriesTable
 from stream.schema import dead_letters
 from stream.schema.dead_letters import DeadLetter, Reason
-from stream.schema.usage import MISSING, Estimate, Head, Message
+from stream.schema.usage import MISSING, Estimate, Message
 from stream.stage import Batch
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-
 OLDEST_MS: Final = 35 * 86_400_000  # the longest ring: no window holds what is older
-MAX_TIME_MS: Final = 253_402_300_799_000  # the end of the year 9999
 MAX_QUANTITY: Final = 1e18  # an exabyte; beyond it lies a unit mistake
 
-
-HAS_COST: Final = 1  # flags of an estimate: without this one a price must be found
-DUPLICATE: Final = 2
-LATE: Final = 4
 # Messages read at one go. One that fails has its neighbours read again, ever fewer.
 _RUN: Final = 256
 _FEW: Final = 16
-
-
-@dataclass(slots=True)
-class Pack:
-    """Columns of the estimates of one batch that passed. `rest_ausd` is what a cost has below a
-    nano-dollar, in 1e-18 USD."""
-
-    series: Ints
-    start: Ints
-    end: Ints
-    quantity: Floats
-    flags: Ints
-    cost_nusd: Ints
-    rest_ausd: Ints
-
-    def keep(self, mask: NDArray[np.bool_]) -> "Pack":
-        return Pack(*(getattr(self, name)[mask] for name in self.__slots__))
-
-    @classmethod
-    def joined(cls, packs: Sequence["Pack"]) -> "Pack":
-        return cls(*(np.concatenate([getattr(pack, name) for pack in packs]) for name in cls.__slots__))
-
-
-@dataclass(slots=True)
-class _Read:
-    """Estimates of one batch as they were read, a list a field. `message` says which message each is from,
-    `repeated` whether that message has come before."""
-
-    start: list[int] = field(default_factory=list)
-    end: list[int] = field(default_factory=list)
-    quantity: list[float] = field(default_factory=list)
-    cost_usd: list[float] = field(default_factory=list)
-    series: list[int] = field(default_factory=list)
-    message: list[int] = field(default_factory=list)
-    repeated: list[bool] = field(default_factory=list)
-
-    def add(self, estimates: Sequence[Estimate | Message | Head]) -> None:
-        self.start += [estimate.start for estimate in estimates]
-        self.end += [estimate.end for estimate in estimates]
-        self.quantity += [estimate.quantity for estimate in estimates]
-        self.cost_usd += [estimate.cost_usd for estimate in estimates]
 
 
 class Intake:
@@ -87,31 +49,72 @@ class Intake:
         self._limits = limits
         self._table = table
         self._sequences = sequences
+        self._scanner = None
+        if limits.compiled and Scanner is not None:
+            self._scanner = Scanner(table.number, limits.max_message_bytes)
 
     def clear(self) -> None:
         self.packs = []
         self.letters = []
 
+    def forget(self) -> None:
+        """Called when the table has been cleared: what is remembered by its numbers is void."""
+        if self._scanner is not None:
+            self._scanner.clear()
+
     def take(self, batch: Batch) -> None:
         """Decode, drop repeats, check. The watermark moves to the newest `end` that arrived."""
-        read = _Read()
-        for first in range(0, len(batch.values), _RUN):
-            self._read(batch, first, min(first + _RUN, len(batch.values)), read)
-        if read.start:
-            self._check(batch, read)
+        parts = []
+        position, step = 0, 1 if self._scanner else len(batch.values)
+        while position < len(batch.values):
+            if self._scanner is not None:
+                stop = self._scanner.scan(batch.values, position)
+                if stop > position:
+                    parts.append(self._scanned(self._scanner))
+                    step = 1
+                position = stop
+            # One that is not plain rarely comes alone: ever more of them are read before the next try.
+            last = min(position + step, len(batch.values))
+            if last > position:
+                rows = Rows()
+                for first in range(position, last, _RUN):
+                    self._read(batch, first, min(first + _RUN, last), rows)
+                parts.append(rows.columns())
+                position, step = last, min(2 * step, _RUN)
+        parts = [part for part in parts if len(part.message)]
+        if parts:
+            self._check(batch, Columns.joined(parts))
 
-    def _read(self, batch: Batch, first: int, last: int, read: _Read) -> None:
-        if self._at_one_go(batch, first, last, read):
+    def _scanned(self, scanner: Scanner) -> Columns:
+        whole, real, sequences, sources = scanner.taken()
+        message, start, end, series, cost_nusd, rest_ausd = whole
+        quantity, cost_usd = real
+        repeated = np.zeros(len(message), np.bool_)
+        if sequences.shape[1]:
+            is_new = self._sequences.is_new
+            seen = {
+                each: not is_new(sources[source], epoch, seq)
+                for each, source, epoch, seq in sequences.T.tolist()
+            }
+            if any(seen.values()):
+                repeated = np.array([seen.get(each, False) for each in message.tolist()], np.bool_)
+        exact = np.ones(len(message), np.bool_)
+        end = np.minimum(end, MAX_TIME_MS)
+        start = np.minimum(start, MAX_TIME_MS)
+        return Columns(message, repeated, series, start, end, quantity, cost_usd, cost_nusd, rest_ausd, exact)
+
+    def _read(self, batch: Batch, first: int, last: int, rows: Rows) -> None:
+        if self._at_one_go(batch, first, last, rows):
             return
         if last - first > _FEW:
             middle = (first + last) // 2
-            self._read(batch, first, middle, read)
-            self._read(batch, middle, last, read)
+            self._read(batch, first, middle, rows)
+            self._read(batch, middle, last, rows)
         else:
             for index in range(first, last):
-                self._one_by_one(batch, index, read)
+                self._one_by_one(batch, index, rows)
 
-    def _at_one_go(self, batch: Batch, first: int, last: int, read: _Read) -> bool:
+    def _at_one_go(self, batch: Batch, first: int, last: int, rows: Rows) -> bool:
         """Read messages of one estimate each that end with their labels, or nothing, if one is not such.
 
         Most label sets are known by their bytes, and are not parsed again.
@@ -134,13 +137,13 @@ class Intake:
                 return False
         heads = [head for head, _ in pairs]
         is_new = self._sequences.is_new
-        read.add(heads)
-        read.series += cast(list[int], numbers)
-        read.message += range(first, last)
-        read.repeated += [head.seq >= 0 and not is_new(head.source, head.epoch, head.seq) for head in heads]
+        rows.add(heads)
+        rows.series += cast(list[int], numbers)
+        rows.message += range(first, last)
+        rows.repeated += [head.seq >= 0 and not is_new(head.source, head.epoch, head.seq) for head in heads]
         return True
 
-    def _one_by_one(self, batch: Batch, index: int, read: _Read) -> None:
+    def _one_by_one(self, batch: Batch, index: int, rows: Rows) -> None:
         decoded = decoding.decode(batch.values[index], self._limits.max_message_bytes)
         for fault in decoded.faults:
             self.counters.sent_events += 1
@@ -148,10 +151,10 @@ class Intake:
         estimates = decoded.estimates
         if estimates:
             repeated = decoded.sequence is not None and not self._sequences.is_new(*decoded.sequence)
-            read.add(estimates)
-            read.series += self._numbers(estimates, decoded.labels)
-            read.message += [index] * len(estimates)
-            read.repeated += [repeated] * len(estimates)
+            rows.add(estimates)
+            rows.series += self._numbers(estimates, decoded.labels)
+            rows.message += [index] * len(estimates)
+            rows.repeated += [repeated] * len(estimates)
 
     def _numbers(self, estimates: Sequence[Estimate | Message], shared: bytes) -> list[int]:
         known = self._table.ids
@@ -170,15 +173,12 @@ class Intake:
             self.counters.sent_events += 1
             self._reject(batch, index, decoding.Fault(Reason.UNREADABLE_ROW, detail, original), 0)
 
-    def _check(self, batch: Batch, read: _Read) -> None:
-        message, repeated = np.array(read.message, np.int64), np.array(read.repeated, np.bool_)
+    def _check(self, batch: Batch, read: Columns) -> None:
+        message, repeated, series, start, end = read.message, read.repeated, read.series, read.start, read.end
         arrived = np.asarray(batch.timestamps_ms, np.int64)[message]
-        start, end = _times(read.start), _times(read.end)
-        quantity, cost_usd = np.array(read.quantity), np.array(read.cost_usd)
-        has_cost, has_quantity = cost_usd != MISSING, quantity != MISSING
-        series = np.array(read.series, np.int64)
-        cost_usd = np.where(has_cost, cost_usd, 0.0)
-        quantity = np.where(has_quantity, quantity, 0.0)
+        has_cost, has_quantity = read.cost_usd != MISSING, read.quantity != MISSING
+        cost_usd = np.where(has_cost, read.cost_usd, 0.0)
+        quantity = np.where(has_quantity, read.quantity, 0.0)
         finite = np.isfinite(cost_usd) & np.isfinite(quantity)
         future = arrived + self._limits.future_s * 1000
         # In this order: the first that holds is the reason given.
@@ -198,7 +198,7 @@ class Intake:
         for reason, failed in tests:
             reasons |= dict.fromkeys(np.flatnonzero(failed & ~bad).tolist(), reason)
             bad |= failed
-        cost_nusd, rest_ausd = self._money(batch, np.where(finite & ~bad, cost_usd, 0.0), message)
+        cost_nusd, rest_ausd = self._money(batch, read, bad)
         self.counters.sent_events += len(message)
         for index, reason in reasons.items():
             position = int(message[index])
@@ -216,8 +216,8 @@ class Intake:
             self.packs.append(pack if good.all() else pack.keep(good))
 
     def _too_dear(
-        self, series: Ints, start: Ints, quantity: Floats, cost_usd: Floats, has_cost: NDArray[np.bool_]
-    ) -> NDArray[np.bool_]:
+        self, series: Ints, start: Ints, quantity: Floats, cost_usd: Floats, has_cost: Bools
+    ) -> Bools:
         """Beyond the sanity bound. Priced estimates are judged by the price as a float: it is a bound."""
         usd = np.abs(cost_usd)
         to_price = np.flatnonzero(~has_cost & (series != INVALID) & np.isfinite(quantity))
@@ -227,15 +227,15 @@ class Intake:
             usd[to_price] = quantity[to_price] * np.nan_to_num(prices) / NANO
         return (usd > self._limits.max_estimate_usd) | (quantity > MAX_QUANTITY)
 
-    def _money(self, batch: Batch, cost_usd: Floats, message: Ints) -> tuple[Ints, Ints]:
-        """Exact nano-dollars and the rest below. What the fast way can't prove is read again."""
-        nusd, proven = nusd_of(cost_usd)
-        rest = np.zeros(len(nusd), np.int64)
-        for position in np.unique(message[~proven]):
-            members = np.flatnonzero(message == position)
+    def _money(self, batch: Batch, read: Columns, bad: Bools) -> tuple[Ints, Ints]:
+        """Exact nano-dollars and the rest below. What the fast ways can't prove is read again."""
+        nusd, rest = read.cost_nusd, read.rest_ausd
+        unproven = ~read.exact & ~bad
+        for position in np.unique(read.message[unproven]):
+            members = np.flatnonzero(read.message == position)
             exact = decoding.exact_costs(batch.values[position])
             for index, cost in zip(members, exact, strict=True):
-                if not proven[index] and cost is not None:
+                if unproven[index] and cost is not None:
                     atto = int((cost * Decimal(10**18)).to_integral_value())
                     nusd[index], rest[index] = divmod(atto, NANO)
         return nusd, rest
@@ -274,15 +274,6 @@ class Intake:
                 original_bytes=len(fault.original),
             )
         )
-
-
-def _times(values: list[int]) -> Ints:
-    """Epoch milliseconds; what no calendar holds is moved just beyond it, where the checks reject it."""
-    try:
-        times = np.array(values, np.int64)
-    except OverflowError:
-        times = np.array([max(-MAX_TIME_MS, min(value, MAX_TIME_MS)) for value in values], np.int64)
-    return np.clip(times, -MAX_TIME_MS, MAX_TIME_MS)
 
 
 def _first_of_each(message: Ints) -> Ints:

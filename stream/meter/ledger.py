@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.meter.calibrate import Factors
+from stream.meter.columns import DUPLICATE, HAS_COST, LATE, Pack
 from stream.meter.combine import add_up
 from stream.meter.counters import Counters
-from stream.meter.intake import DUPLICATE, HAS_COST, LATE, Pack
 from stream.meter.money import NANO, multiply
 from stream.meter.series import ACCEPTED, NOTE, UNOWNED, SeriesTable
 from stream.meter.spread import FINE_MS, cut_short, spread, whole_bucket

@@ -105,6 +105,11 @@ class SeriesTable:
     def full(self) -> bool:
         return max(len(self.ids), len(self.tails)) >= self._bound
 
+    def number(self, key: Key) -> int:
+        """Number of a label set, or INVALID."""
+        found = self.ids.get(key)
+        return self.add(key) if found is None else found
+
     def add(self, key: Key) -> int:
         """Number of a label set not met before, or INVALID with the sentence in `problem`."""
         shared, own, driver, sku = key

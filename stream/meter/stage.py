@@ -12,8 +12,9 @@ import numpy as np
 from stream.config import Config
 from stream.meter.attribute import Attributor
 from stream.meter.calibrate import Factors
+from stream.meter.columns import Pack
 from stream.meter.counters import Counters
-from stream.meter.intake import Intake, Pack
+from stream.meter.intake import Intake
 from stream.meter.ledger import Ledger
 from stream.meter.price import PriceBook
 from stream.meter.sequence import PREFIX, Sequences
@@ -108,6 +109,7 @@ class Meter:
         self._intake.clear()
         if self._table.full:
             self._table.clear()
+            self._intake.forget()
         return commit
 
     def _records(self, rows: spend.Rows | None, now_ms: int) -> list[Output]:

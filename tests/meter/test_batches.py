@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stream.config import Config
+from stream.config import Meter as Limits
 from stream.meter.intake import Intake
 from stream.meter.stage import COUNTERS
 from tests.meter.rig import START, Rig, estimate
@@ -59,7 +61,7 @@ def messages(draw: st.DrawFn) -> bytes:
 
 
 def taken(batches: list[list[bytes]]) -> Rig:
-    rig = Rig()
+    rig = Rig(Config(meter=Limits(compiled=False)))
     for batch in batches:
         rig.take(*batch)
     rig.commit()

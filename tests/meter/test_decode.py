@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.meter.intake import MAX_TIME_MS
+from stream.meter.columns import MAX_TIME_MS
 from stream.schema.dead_letters import ORIGINAL_LIMIT_BYTES
 from tests.meter.rig import NANO, NOW, START, Rig, envelope, estimate, original, run
 

@@ -1,0 +1,687 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""Reads plain messages into columns, without a Python object an estimate.
+
+Plain is the JSON that nearly everyone sends: known keys, each once, no escape in what is read here, numbers
+of up to 18 digits, labels before what they are shared by. A message that is not plain is not judged: the
+reader stops before it, and `decode.py`, which alone says what is accepted and why not, reads it.
+
+So every check here may refuse too much and never too little. Labels are not even parsed: where they end is
+guessed by their brackets, and proven when the very bytes are met for the first time (`Scanner._series`).
+
+No function reads a byte at or behind `end`. A pointer NULL means: not plain.
+"""
+
+from cpython.mem cimport PyMem_Free, PyMem_Realloc
+from cpython.object cimport PyObject
+from libc.math cimport fabs, rint
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.string cimport memcmp, memcpy, memset
+
+import numpy as np
+
+cdef extern from "Python.h":
+    double PyOS_string_to_double(const char *text, char **rest, PyObject *overflow) except? -1.0
+
+# The fields of an object, as bits of what was seen.
+cdef enum:
+    START = 1
+    END = 2
+    DRIVER = 4
+    QUANTITY = 8
+    COST = 16
+    SKU = 32
+    LABELS = 64
+    SOURCE = 128
+    EPOCH = 256
+    SEQ = 512
+    ESTIMATES = 1024
+    NEEDED = START | END | DRIVER
+    OF_ESTIMATE = NEEDED | QUANTITY | COST | SKU | LABELS
+    OF_MESSAGE = SOURCE | EPOCH | SEQ
+    OF_ENVELOPE = OF_MESSAGE | LABELS | ESTIMATES
+
+cdef enum:
+    DIGITS = 18  # what surely fits in an int64
+    TEXT_BYTES = 40  # the longest number that is read
+    PIECES = 4
+    MOST_SOURCES = 50_000
+
+cdef double MISSING = -1.7976931348623157e308  # as in schema/usage.py
+cdef double PROVABLE_USD = 2097152.0  # 2**21, as in money.py
+cdef double TWO_ROUNDINGS = 2.0 ** -52
+cdef double EXACT = 9007199254740992.0  # 2**53: below it every integer is a double
+
+cdef double[23] POWERS  # of ten: these are doubles exactly
+cdef int64_t[19] TENS
+cdef uint8_t[256] STOPS  # 1 for what ends a run of plain characters in a string
+cdef int _k
+POWERS[0], TENS[0] = 1.0, 1
+for _k in range(1, 23):
+    POWERS[_k] = POWERS[_k - 1] * 10.0
+for _k in range(1, 19):
+    TENS[_k] = TENS[_k - 1] * 10
+for _k in range(256):
+    STOPS[_k] = _k < 32 or _k == 34 or _k == 92
+
+ctypedef const uint8_t *Bytes
+
+cdef struct Piece:
+    Bytes at
+    Py_ssize_t size
+
+cdef struct Number:
+    double value
+    int64_t digits  # the number is digits * 10**exponent, with its sign
+    int exponent
+    bint negative
+
+cdef struct Fields:
+    int seen
+    int64_t start, end, epoch, seq, cost_nusd, rest_ausd
+    double quantity, cost_usd
+    Piece driver, sku, labels, source
+
+cdef struct Row:
+    int64_t message, start, end, series, cost_nusd, rest_ausd
+    double quantity, cost_usd
+
+cdef struct Sequence:
+    int64_t message, source, epoch, seq
+
+cdef struct Entry:
+    uint64_t hash
+    int64_t number
+    Py_ssize_t at
+    Py_ssize_t[PIECES] sizes
+
+
+cdef inline Bytes _blanks(Bytes p, Bytes end) noexcept:
+    while p < end and (p[0] == 32 or p[0] == 10 or p[0] == 13 or p[0] == 9):
+        p += 1
+    return p
+
+
+cdef inline bint _is(Bytes p, Bytes end, const char *name, Py_ssize_t size) noexcept:
+    return end - p >= size and memcmp(p, name, size) == 0
+
+
+cdef inline int _field(Bytes p, Bytes end, Py_ssize_t *size) noexcept:
+    """Which field's quoted name stands here, and how long it is; 0 if none's."""
+    if end - p < 4:
+        return 0
+    if p[1] == c's':
+        if _is(p, end, b'"start"', 7):
+            size[0] = 7
+            return START
+        if _is(p, end, b'"sku"', 5):
+            size[0] = 5
+            return SKU
+        if _is(p, end, b'"seq"', 5):
+            size[0] = 5
+            return SEQ
+        if _is(p, end, b'"source"', 8):
+            size[0] = 8
+            return SOURCE
+    elif p[1] == c'e':
+        if _is(p, end, b'"end"', 5):
+            size[0] = 5
+            return END
+        if _is(p, end, b'"epoch"', 7):
+            size[0] = 7
+            return EPOCH
+        if _is(p, end, b'"estimates"', 11):
+            size[0] = 11
+            return ESTIMATES
+    elif _is(p, end, b'"driver"', 8):
+        size[0] = 8
+        return DRIVER
+    elif _is(p, end, b'"quantity"', 10):
+        size[0] = 10
+        return QUANTITY
+    elif _is(p, end, b'"cost_usd"', 10):
+        size[0] = 10
+        return COST
+    elif _is(p, end, b'"labels"', 8):
+        size[0] = 8
+        return LABELS
+    return 0
+
+
+cdef inline Bytes _text(Bytes p, Bytes end, Piece *found) noexcept:
+    """A string without escapes. Whether it is UTF-8 is found out when it is first met."""
+    if p >= end or p[0] != c'"':
+        return NULL
+    p += 1
+    found.at = p
+    while p < end and not STOPS[p[0]]:
+        p += 1
+    if p >= end or p[0] != c'"':
+        return NULL
+    found.size = p - found.at
+    return p + 1
+
+
+cdef inline Bytes _labels(Bytes p, Bytes end, Piece *found) noexcept:
+    """An object of no depth: up to the first closing brace that is outside of strings."""
+    if p >= end or p[0] != c'{':
+        return NULL
+    found.at = p
+    p += 1
+    while p < end:
+        if p[0] == c'"':
+            p += 1
+            while True:
+                while p < end and not STOPS[p[0]]:
+                    p += 1
+                if p >= end or p[0] < 32:
+                    return NULL
+                if p[0] == c'"':
+                    break
+                if end - p < 2:
+                    return NULL
+                p += 2  # a backslash, and what it escapes
+        elif p[0] == c'}':
+            found.size = p + 1 - found.at
+            return p + 1
+        elif p[0] == c'{' or p[0] == c'[':
+            return NULL
+        p += 1
+    return NULL
+
+
+cdef inline Bytes _whole(Bytes p, Bytes end, int64_t *found) noexcept:
+    """A whole number from 0 on. What follows it is for the caller to like."""
+    cdef Bytes first = p
+    cdef int64_t value = 0
+    while p < end and c'0' <= p[0] <= c'9':
+        value = value * 10 + (p[0] - c'0')
+        p += 1
+        if p - first > DIGITS:
+            return NULL
+    if p == first or (first[0] == c'0' and p - first > 1):
+        return NULL
+    found[0] = value
+    return p
+
+
+cdef Bytes _number(Bytes p, Bytes end, Number *found) except? NULL:
+    """Any JSON number but -0, as the double that is nearest and as its decimal digits; also in quotes."""
+    cdef bint quoted = p < end and p[0] == c'"'
+    cdef bint negative_exponent
+    cdef Bytes first, begin
+    cdef int64_t digits = 0
+    cdef int written = 0, exponent = 0
+    cdef char[TEXT_BYTES + 1] text
+    p += quoted
+    begin = p
+    found.negative = p < end and p[0] == c'-'
+    p += found.negative
+    first = p
+    found.exponent = 0
+    while p < end and c'0' <= p[0] <= c'9':
+        if p - begin > TEXT_BYTES or digits >= TENS[DIGITS - 1]:
+            return NULL
+        digits = digits * 10 + (p[0] - c'0')
+        p += 1
+    if p == first or (first[0] == c'0' and p - first > 1):
+        return NULL
+    if p < end and p[0] == c'.':
+        p += 1
+        first = p
+        while p < end and c'0' <= p[0] <= c'9':
+            if p - begin > TEXT_BYTES or digits >= TENS[DIGITS - 1]:
+                return NULL
+            digits = digits * 10 + (p[0] - c'0')
+            p += 1
+        if p == first:
+            return NULL
+        found.exponent = -<int> (p - first)
+    if p < end and (p[0] == c'e' or p[0] == c'E'):
+        p += 1
+        negative_exponent = p < end and p[0] == c'-'
+        p += negative_exponent or (p < end and p[0] == c'+')
+        first = p
+        while p < end and c'0' <= p[0] <= c'9':
+            exponent = exponent * 10 + (p[0] - c'0')
+            p += 1
+            if p - first > 3:
+                return NULL
+        if p == first:
+            return NULL
+        found.exponent += -exponent if negative_exponent else exponent
+    if found.negative and not digits:
+        return NULL
+    found.digits = digits
+    if digits < EXACT and -22 <= found.exponent <= 22:
+        # Both are doubles exactly, so that one rounding gives the nearest.
+        found.value = <double> digits
+        if found.exponent < 0:
+            found.value /= POWERS[-found.exponent]
+        else:
+            found.value *= POWERS[found.exponent]
+        if found.negative:
+            found.value = -found.value
+    else:
+        if p - begin > TEXT_BYTES:
+            return NULL
+        memcpy(text, begin, p - begin)
+        text[p - begin] = 0
+        found.value = PyOS_string_to_double(text, NULL, NULL)
+        if fabs(found.value) >= -MISSING:
+            return NULL
+    if quoted:
+        if p >= end or p[0] != c'"':
+            return NULL
+        p += 1
+    return p
+
+
+cdef bint _money(Number *cost, Fields *fields) noexcept:
+    """Nano-dollars, and what is below one in 1e-18 USD, just as `Intake` finds them; 0: can't tell.
+
+    At most 9 decimals are nano-dollars as they stand. With more, a double that money.py would take as proven
+    is taken here too; the others are divided, the rest rounded half to even.
+    """
+    cdef int64_t digits = cost.digits, rest = 0, unit, whole
+    cdef int exponent = cost.exponent
+    cdef double scaled, nearest
+    fields.cost_usd = cost.value
+    while exponent < -9 and digits % 10 == 0 and digits:
+        digits //= 10
+        exponent += 1
+    if not digits:
+        whole = 0
+    elif exponent >= -9:
+        if exponent > 9 or digits > 9_000_000_000_000_000_000 // TENS[exponent + 9]:
+            return 0
+        whole = digits * TENS[exponent + 9]
+    else:
+        scaled = fabs(cost.value) * 1e9
+        nearest = rint(scaled)
+        if fabs(cost.value) < PROVABLE_USD and fabs(scaled - nearest) <= nearest * TWO_ROUNDINGS:
+            whole = <int64_t> nearest
+        elif exponent >= -18:
+            whole = digits // TENS[-9 - exponent]
+            rest = (digits - whole * TENS[-9 - exponent]) * TENS[18 + exponent]
+        elif exponent >= -36:
+            unit = TENS[-18 - exponent]
+            whole = digits // unit
+            digits -= whole * unit
+            if digits > unit - digits or (digits == unit - digits and whole % 2):
+                whole += 1
+            rest = whole % TENS[9]
+            whole //= TENS[9]
+        else:
+            return 0
+    if cost.negative:
+        whole = -whole - (rest > 0)
+        rest = TENS[9] - rest if rest else 0
+    fields.cost_nusd = whole
+    fields.rest_ausd = rest
+    return 1
+
+
+cdef inline uint64_t _hashed(uint64_t hash, Piece piece) noexcept:
+    cdef uint64_t word
+    cdef Bytes p = piece.at
+    cdef Py_ssize_t left = piece.size
+    while left >= 8:
+        memcpy(&word, p, 8)
+        hash = (hash ^ word) * 0x9E3779B97F4A7C15u
+        hash ^= hash >> 32
+        p += 8
+        left -= 8
+    word = <uint64_t> piece.size << 56
+    memcpy(&word, p, left)
+    hash = (hash ^ word) * 0x9E3779B97F4A7C15u
+    return hash ^ (hash >> 29)
+
+
+cdef class Known:
+    """Numbers of byte strings in four pieces, found by hash and then by their very bytes."""
+
+    cdef Entry *entries
+    cdef Py_ssize_t count, room
+    cdef int *slots  # the number of an entry, from 1; 0 where none is
+    cdef Py_ssize_t mask
+    cdef uint8_t *arena
+    cdef Py_ssize_t used, held
+    cdef uint64_t seed
+
+    def __cinit__(self):
+        self.seed = <uint64_t> <int64_t> hash(b"known")  # Python's own secret: no sender can aim at one slot
+        self.clear()
+
+    def __dealloc__(self):
+        self._free()
+
+    cdef void _free(self) noexcept:
+        PyMem_Free(self.entries)
+        PyMem_Free(self.slots)
+        PyMem_Free(self.arena)
+        self.entries, self.slots, self.arena = NULL, NULL, NULL
+        self.count = self.room = self.used = self.held = 0
+        self.mask = -1
+
+    cdef int clear(self) except -1:
+        self._free()
+        self._widen(1024)
+        return 0
+
+    cdef int _widen(self, Py_ssize_t slots) except -1:
+        cdef Py_ssize_t index
+        self.slots = <int *> _grown(self.slots, slots * sizeof(int))
+        memset(self.slots, 0, slots * sizeof(int))
+        self.mask = slots - 1
+        for index in range(self.count):
+            self.slots[self._free_slot(self.entries[index].hash)] = <int> index + 1
+        return 0
+
+    cdef Py_ssize_t _free_slot(self, uint64_t hash) noexcept:
+        cdef Py_ssize_t slot = <Py_ssize_t> (hash & <uint64_t> self.mask)
+        while self.slots[slot]:
+            slot = (slot + 1) & self.mask
+        return slot
+
+    cdef int64_t find(self, uint64_t hash, Piece *pieces) noexcept:
+        """The number; -1 for what was not met before."""
+        cdef Py_ssize_t slot = <Py_ssize_t> (hash & <uint64_t> self.mask)
+        cdef Entry *entry
+        while self.slots[slot]:
+            entry = &self.entries[self.slots[slot] - 1]
+            if entry.hash == hash and self._same(entry, pieces):
+                return entry.number
+            slot = (slot + 1) & self.mask
+        return -1
+
+    cdef bint _same(self, Entry *entry, Piece *pieces) noexcept:
+        cdef Bytes p = self.arena + entry.at
+        cdef int index
+        for index in range(PIECES):
+            if entry.sizes[index] != pieces[index].size:
+                return 0
+            if memcmp(p, pieces[index].at, pieces[index].size) != 0:
+                return 0
+            p += pieces[index].size
+        return 1
+
+    cdef int add(self, uint64_t hash, Piece *pieces, int64_t number) except -1:
+        cdef Py_ssize_t size = 0
+        cdef int index
+        cdef Entry *entry
+        for index in range(PIECES):
+            size += pieces[index].size
+        if self.used + size > self.held:
+            self.arena = <uint8_t *> _grown(self.arena, 2 * (self.used + size))
+            self.held = 2 * (self.used + size)
+        if self.count == self.room:
+            self.entries = <Entry *> _grown(self.entries, (2 * self.room + 64) * sizeof(Entry))
+            self.room = 2 * self.room + 64
+        if 2 * (self.count + 1) > self.mask:
+            self._widen(2 * (self.mask + 1))
+        entry = &self.entries[self.count]
+        entry.hash, entry.number, entry.at = hash, number, self.used
+        for index in range(PIECES):
+            entry.sizes[index] = pieces[index].size
+            memcpy(self.arena + self.used, pieces[index].at, pieces[index].size)
+            self.used += pieces[index].size
+        self.count += 1
+        self.slots[self._free_slot(hash)] = <int> self.count
+        return 0
+
+
+cdef void *_grown(void *block, size_t size) except NULL:
+    block = PyMem_Realloc(block, size)
+    if block == NULL:
+        raise MemoryError
+    return block
+
+
+cdef class Scanner:
+    """Reads messages into columns, which `taken` hands over.
+
+    `number` gives the number of a label set (envelope's labels, own labels, driver, sku) that is met for the
+    first time, -1 if it is none. It is asked once for each, until `clear`.
+    """
+
+    cdef object _number
+    cdef Py_ssize_t _max_bytes
+    cdef Known _known, _sources
+    cdef list _names
+    cdef Row *_rows
+    cdef Py_ssize_t _count, _room
+    cdef Sequence *_sequences
+    cdef Py_ssize_t _sequence_count, _sequence_room
+    cdef int64_t _message
+
+    def __cinit__(self, number, Py_ssize_t max_message_bytes):
+        self._number = number
+        self._max_bytes = max_message_bytes
+        self._known, self._sources, self._names = Known(), Known(), []
+
+    def __dealloc__(self):
+        PyMem_Free(self._rows)
+        PyMem_Free(self._sequences)
+
+    def clear(self):
+        """Forget all label sets and sources."""
+        self._known.clear()
+        self._sources.clear()
+        self._names = []
+
+    def scan(self, list values, Py_ssize_t first):
+        """Read from message `first` on; returns the first one that is not plain, or the number of
+        messages."""
+        cdef Py_ssize_t index
+        for index in range(max(first, 0), len(values)):
+            value = values[index]
+            if type(value) is not bytes or len(<bytes> value) > self._max_bytes:
+                return index
+            self._message = index
+            if not self._one(<Bytes> <const char *> <bytes> value, len(<bytes> value)):
+                return index
+        return len(values)
+
+    def taken(self):
+        """Columns of the estimates read since the last call: message, start, end, series, cost_nusd, rest_ausd,
+        quantity, cost_usd; then of the messages with a sequence: message, source, epoch, seq; and the names
+        that `source` numbers."""
+        cdef Py_ssize_t index
+        whole = np.empty((6, self._count), np.int64)
+        real = np.empty((2, self._count), np.float64)
+        sequences = np.empty((4, self._sequence_count), np.int64)
+        cdef int64_t[:, ::1] w = whole
+        cdef double[:, ::1] r = real
+        cdef int64_t[:, ::1] s = sequences
+        cdef Row *row = self._rows
+        for index in range(self._count):
+            w[0, index], w[1, index], w[2, index] = row.message, row.start, row.end
+            w[3, index], w[4, index], w[5, index] = row.series, row.cost_nusd, row.rest_ausd
+            r[0, index], r[1, index] = row.quantity, row.cost_usd
+            row += 1
+        cdef Sequence *sequence = self._sequences
+        for index in range(self._sequence_count):
+            s[0, index], s[1, index] = sequence.message, sequence.source
+            s[2, index], s[3, index] = sequence.epoch, sequence.seq
+            sequence += 1
+        self._count = self._sequence_count = 0
+        names = self._names
+        if len(names) >= MOST_SOURCES:  # their numbers mean nothing beyond this call
+            self._sources.clear()
+            self._names = []
+        return whole, real, sequences, names
+
+    cdef bint _one(self, Bytes p, Py_ssize_t size) except -1:
+        """Read one message; what it has added so far is taken back where it turns out not to be plain."""
+        cdef Py_ssize_t before = self._count
+        cdef Bytes end = p + size
+        cdef Fields fields
+        fields.seen = 0
+        p = _blanks(p, end)
+        if p < end and p[0] == c'[':
+            p = self._array(p, end, NULL)
+        elif p < end and p[0] == c'{':
+            p = self._object(p, end, &fields, True)
+            if p != NULL and not fields.seen & ESTIMATES and not self._estimate(&fields, NULL):
+                p = NULL
+        else:
+            return False
+        if p == NULL or _blanks(p, end) != end or not self._sequence(&fields, self._count > before):
+            self._count = before
+            return False
+        return True
+
+    cdef Bytes _array(self, Bytes p, Bytes end, Piece *shared) except? NULL:
+        cdef Fields fields
+        p = _blanks(p + 1, end)
+        if p < end and p[0] == c']':
+            return p + 1
+        while p < end and p[0] == c'{':
+            fields.seen = 0
+            p = self._object(p, end, &fields, False)
+            if p == NULL or not self._estimate(&fields, shared):
+                return NULL
+            p = _blanks(p, end)
+            if p < end and p[0] == c']':
+                return p + 1
+            if p >= end or p[0] != c',':
+                return NULL
+            p = _blanks(p + 1, end)
+        return NULL
+
+    cdef Bytes _object(self, Bytes p, Bytes end, Fields *fields, bint top) except? NULL:
+        """An estimate, or with `top` a message of either kind, whose estimates are read on the way."""
+        cdef int allowed = OF_ESTIMATE | OF_MESSAGE | ESTIMATES if top else OF_ESTIMATE
+        cdef int field
+        cdef Py_ssize_t size = 0
+        cdef Number number
+        p = _blanks(p + 1, end)
+        while True:
+            field = _field(p, end, &size)
+            if not field & allowed or field & fields.seen:
+                return NULL
+            p = _blanks(p + size, end)
+            if p >= end or p[0] != c':':
+                return NULL
+            p = _blanks(p + 1, end)
+            if field == START:
+                p = _whole(p, end, &fields.start)
+            elif field == END:
+                p = _whole(p, end, &fields.end)
+            elif field == DRIVER:
+                p = _text(p, end, &fields.driver)
+            elif field == QUANTITY:
+                p = _number(p, end, &number)
+                fields.quantity = number.value
+            elif field == COST:
+                p = _number(p, end, &number)
+                if p != NULL and not _money(&number, fields):
+                    return NULL
+            elif field == LABELS:
+                p = _labels(p, end, &fields.labels)
+            elif field == SKU:
+                p = _text(p, end, &fields.sku)
+            elif field == SOURCE:
+                p = _text(p, end, &fields.source)
+            elif field == EPOCH:
+                p = _whole(p, end, &fields.epoch)
+            elif field == SEQ:
+                p = _whole(p, end, &fields.seq)
+            else:
+                if fields.seen & ~OF_ENVELOPE or p >= end or p[0] != c'[':
+                    return NULL
+                p = self._array(p, end, &fields.labels if fields.seen & LABELS else NULL)
+                allowed = OF_MESSAGE  # labels behind what they are shared by are not plain
+            if p == NULL:
+                return NULL
+            fields.seen |= field
+            p = _blanks(p, end)
+            if p >= end:
+                return NULL
+            if p[0] == c'}':
+                return p + 1
+            if p[0] != c',':
+                return NULL
+            p = _blanks(p + 1, end)
+
+    cdef bint _estimate(self, Fields *fields, Piece *shared) except -1:
+        """Add an estimate, unless a field is missing or its label set is none."""
+        cdef Row *row
+        cdef int64_t series
+        if fields.seen & NEEDED != NEEDED:
+            return False
+        series = self._series(fields, shared)
+        if series < 0:
+            return False
+        if self._count == self._room:
+            self._rows = <Row *> _grown(self._rows, (2 * self._room + 256) * sizeof(Row))
+            self._room = 2 * self._room + 256
+        row = &self._rows[self._count]
+        self._count += 1
+        row.message, row.series = self._message, series
+        row.start, row.end = fields.start, fields.end
+        row.quantity = fields.quantity if fields.seen & QUANTITY else MISSING
+        row.cost_usd = fields.cost_usd if fields.seen & COST else MISSING
+        row.cost_nusd = fields.cost_nusd if fields.seen & COST else 0
+        row.rest_ausd = fields.rest_ausd if fields.seen & COST else 0
+        return True
+
+    cdef int64_t _series(self, Fields *fields, Piece *shared) except -2:
+        """The number of the label set, -1 if it is none. Only here do bytes become Python objects."""
+        cdef Piece[PIECES] pieces
+        cdef Piece nothing = Piece(b"{}", 2)
+        cdef uint64_t hash = self._known.seed
+        cdef int64_t number
+        cdef int index
+        pieces[0] = nothing if shared == NULL else shared[0]
+        pieces[1] = fields.labels if fields.seen & LABELS else nothing
+        pieces[2] = fields.driver
+        pieces[3] = fields.sku if fields.seen & SKU else Piece(b"", 0)
+        for index in range(PIECES):
+            hash = _hashed(hash, pieces[index])
+        number = self._known.find(hash, pieces)
+        if number < 0:
+            try:
+                key = _bytes(pieces[0]), _bytes(pieces[1]), _bytes(pieces[2]).decode(), _bytes(pieces[3]).decode()
+            except UnicodeDecodeError:
+                return -1
+            number = self._number(key)
+            if number >= 0:
+                self._known.add(hash, pieces, number)
+        return number
+
+    cdef bint _sequence(self, Fields *fields, bint any) except -1:
+        """Remember the sequence of a message that has any estimates; False if its source is no text."""
+        cdef Piece[PIECES] pieces
+        cdef Sequence *sequence
+        cdef uint64_t hash
+        cdef int64_t source
+        if not fields.seen & (SOURCE | SEQ):
+            return True
+        pieces[0] = fields.source if fields.seen & SOURCE else Piece(b"", 0)
+        pieces[1] = pieces[2] = pieces[3] = Piece(b"", 0)
+        hash = _hashed(self._sources.seed, pieces[0])
+        source = self._sources.find(hash, pieces)
+        if source < 0:
+            try:
+                name = _bytes(pieces[0]).decode()
+            except UnicodeDecodeError:
+                return False
+            source = len(self._names)
+            self._sources.add(hash, pieces, source)
+            self._names.append(name)
+        if fields.seen & SEQ and any:
+            if self._sequence_count == self._sequence_room:
+                self._sequences = <Sequence *> _grown(
+                    self._sequences, (2 * self._sequence_room + 256) * sizeof(Sequence)
+                )
+                self._sequence_room = 2 * self._sequence_room + 256
+            sequence = &self._sequences[self._sequence_count]
+            self._sequence_count += 1
+            sequence.message, sequence.source, sequence.seq = self._message, source, fields.seq
+            sequence.epoch = fields.epoch if fields.seen & EPOCH else 0
+        return True
+
+
+cdef bytes _bytes(Piece piece):
+    return (<const char *> piece.at)[:piece.size]
