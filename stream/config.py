@@ -14,13 +14,11 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 
+from stream.config_notify import Notify
+from stream.config_section import Section
 from stream.errors import UserError
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class ScopeRule(Section):
@@ -121,53 +119,6 @@ class Alerting(Section):
     """where people reach the console; the link on a page begins with it"""
 
 
-class Alertmanager(Section):
-    """A Prometheus Alertmanager."""
-
-    kind: Literal["alertmanager"] = "alertmanager"
-    """Alertmanager, API v2"""
-    name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")] = "alertmanager"
-    """what metrics and logs call it; also the name of its read position, so keep it"""
-    url: str
-    """its base URL; of a cluster name every peer as a destination of its own"""
-    token: SecretStr | None = None
-    """bearer token"""
-
-
-class Webhook(Section):
-    """Any HTTP endpoint. docs/formats.md describes what it gets."""
-
-    kind: Literal["webhook"] = "webhook"
-    """a POST of one JSON object a transition"""
-    name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")] = "webhook"
-    """what metrics and logs call it; also the name of its read position, so keep it"""
-    url: str
-    """where to post"""
-    secret: SecretStr | None = None
-    """key of the HMAC-SHA256 in `X-Burnline-Signature`; without it nothing is signed"""
-
-
-class Notify(Section):
-    """Where alerts go. Only hosts in `allowed_hosts` are ever contacted."""
-
-    destinations: tuple[Annotated[Alertmanager | Webhook, Field(discriminator="kind")], ...] = ()
-    """each gets every alert, in order, at least once"""
-    allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "alertmanager")
-    """hosts that may be contacted; a destination elsewhere stops the start"""
-    timeout_s: Annotated[float, Field(gt=0)] = 10.0
-    """limit of one attempt"""
-    resend_s: Annotated[int, Field(ge=1, le=60)] = 60
-    """how often an Alertmanager is told again what fires; it forgets after four times as long"""
-
-    @model_validator(mode="after")
-    def _names_differ(self) -> "Notify":
-        names = [destination.name for destination in self.destinations]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"two destinations are called {name!r}: give each its own name")
-        return self
-
-
 class Listen(Section):
     """One HTTP port."""
 
@@ -246,7 +197,7 @@ class Config(Section):
     """what the meter takes"""
     burn: Burn = Burn()
     """windows and detectors"""
-    detectors: dict[str, dict[str, Any]] = {}
+    detectors: dict[str, dict[str, Any]] = {}  # noqa: RUF012 - pydantic copies it
     """settings by detector, see [detectors](detectors.md)"""
     alerts: Alerting = Alerting()
     """from signals to alerts"""

@@ -9,7 +9,8 @@ from typing import Any, Final, get_args, get_origin
 import yaml
 from pydantic import BaseModel
 
-from stream.config import ENV_RESERVED, Config, Section
+from stream.config import ENV_RESERVED, Config
+from stream.config_section import Section
 
 _TEXT: Final = """\
 # Configuration

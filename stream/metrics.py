@@ -33,7 +33,7 @@ MAX_RECONCILED: Final = 1_000
 STAGE_BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 # The promise is 60 s: fine around it, coarse beyond an hour's worth of trouble.
 LATENCY_BUCKETS_S: Final = (5, 10, 15, 20, 30, 40, 50, 60, 75, 90, 120, 180, 300, 600, 1800, 3600)
-OUTCOMES: Final = ("delivered", "failed", "refused")
+OUTCOMES: Final = ("delivered", "failed", "blocked", "refused")
 
 
 class Metrics:
@@ -156,7 +156,7 @@ class Metrics:
         self._stage_seconds.labels(stage).observe(seconds)
 
     def delivered(self, destination: str, alert: Alert, latency_s: float) -> None:
-        """A destination took an alert. This and the next two are `stream.notify.delivery.Outcomes`."""
+        """A destination took an alert. This and the next three are `stream.notify.delivery.Outcomes`."""
         self._count(destination, "delivered")
         if alert.state in (State.FIRING, State.ESCALATED):  # the end of an alert detects nothing
             self._latency_seconds.labels(destination).observe(latency_s)
@@ -164,6 +164,10 @@ class Metrics:
     def failed(self, destination: str) -> None:
         """One try failed; there will be another."""
         self._count(destination, "failed")
+
+    def blocked(self, destination: str) -> None:
+        """The same, and it will fail until a person mends the address or the credential."""
+        self._count(destination, "blocked")
 
     def undeliverable(self, destination: str) -> None:
         """A destination refused an alert for good."""

@@ -5,21 +5,20 @@ or dollar. It forgets what is not repeated: a firing alert is sent again every `
 times as far ahead, which survives three lost repeats. An escalation changes severity or tier, thus the
 label set; the same request ends the old one.
 
-An alert that was refused (say, while a proxy had the wrong token) is repeated too, and so arrives late.
-
 Which label set a `previous_key` had is remembered from its delivery or from `resume`. If it is not (a
 restart right between the two), the old alert is no longer repeated and ends within 4 × `resend_s`.
 """
 
-import datetime as dt
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
-from stream import config
+from stream import config_notify as config
 from stream.notify import page
-from stream.notify.destination import Request
+from stream.notify.destination import Answer, Request, Verdict, of_status
+from stream.notify.times import rfc3339
 from stream.schema.alerts import Alert, State
 
 ALERTNAME: Final = "BurnlineSpend"
@@ -31,24 +30,28 @@ class Alertmanager:
     """One Alertmanager. Of a cluster, name every peer as a destination of its own, no load balancer."""
 
     def __init__(self, settings: config.Alertmanager, resend_s: int) -> None:
-        self.name = settings.name
-        self.url = f"{settings.url.rstrip('/')}/api/v2/alerts"
+        self.settings = settings
+        self._url = f"{settings.url.rstrip('/')}/api/v2/alerts"
+        self.urls = (self._url,)
         self._lasts_ms = _LIVES * resend_s * 1000
         self._headers = {"Content-Type": "application/json"}
         if settings.token is not None:
             self._headers["Authorization"] = f"Bearer {settings.token.get_secret_value()}"
         self._firing: dict[str, Alert] = {}
 
-    def request(self, alert: Alert, now_ms: int) -> Request:
+    def requests(self, alert: Alert, now_ms: int) -> Sequence[Request]:
         alerts = [self._wire(alert, now_ms, ended=alert.state == State.RESOLVED)]
         previous = self._firing.get(alert.previous_key or "")
         if previous is not None and labels(previous) != labels(alert):
             alerts.append(self._wire(previous, now_ms, ended=True))
-        return Request(self.url, msgspec.json.encode(alerts), self._headers)
+        return [Request(self._url, msgspec.json.encode(alerts), self._headers)]
 
-    def settled(self, alert: Alert) -> None:
+    def verdict(self, answer: Answer) -> Verdict:
+        return of_status(answer)
+
+    def settled(self, alert: Alert, answers: Sequence[Answer]) -> None:
         self._firing.pop(alert.previous_key or "", None)
-        if alert.state == State.RESOLVED:
+        if alert.state == State.RESOLVED or not answers:  # one that was refused would spoil every repeat
             self._firing.pop(alert.dedup_key, None)
         else:
             self._firing[alert.dedup_key] = alert
@@ -61,7 +64,7 @@ class Alertmanager:
         if not self._firing:
             return None
         alerts = [self._wire(alert, now_ms, ended=False) for alert in self._firing.values()]
-        return Request(self.url, msgspec.json.encode(alerts), self._headers)
+        return Request(self._url, msgspec.json.encode(alerts), self._headers)
 
     def _wire(self, alert: Alert, now_ms: int, ended: bool) -> dict[str, Any]:
         # Alertmanager refuses an end before its start, which event time ahead of the clock would make.
@@ -74,8 +77,8 @@ class Alertmanager:
                 "runbook_url": alert.runbook_url,
                 "dashboard_url": alert.console_url,
             },
-            "startsAt": _rfc3339(starts_ms),
-            "endsAt": _rfc3339(now_ms if ended else now_ms + self._lasts_ms),
+            "startsAt": rfc3339(starts_ms),
+            "endsAt": rfc3339(now_ms if ended else now_ms + self._lasts_ms),
             "generatorURL": alert.console_url,
         }
 
@@ -91,7 +94,3 @@ def labels(alert: Alert) -> dict[str, str]:
         safe = re.sub(r"[^a-zA-Z0-9_]|^(?=\d)", "_", name)
         own[f"exported_{safe}" if safe in _OURS else safe] = value
     return {name: value for name, value in own.items() if value}
-
-
-def _rfc3339(ms: int) -> str:
-    return dt.datetime.fromtimestamp(ms / 1000, dt.UTC).isoformat(timespec="milliseconds")

@@ -5,30 +5,31 @@ moves its position on only after that, so a crash repeats a delivery and never l
 """
 
 import asyncio
-import datetime as dt
-import email.utils
+import itertools
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
 
-from stream import config
+from stream.config_notify import Notify
 from stream.errors import UserError
-from stream.notify.alertmanager import Alertmanager
-from stream.notify.destination import Destination, Request
-from stream.notify.webhook import Webhook
+from stream.notify.destination import Answer, Destination, Verdict
+from stream.notify.selection import Selection
+from stream.notify.transport import Transport
 from stream.schema.alerts import Alert
 
 FIRST_RETRY_S: Final = 1.0
 # A destination that comes back is noticed within a minute, and one that is down gets 60 requests an hour.
 LONGEST_RETRY_S: Final = 60.0
+# Of a wrong credential: some services lock an account that fails too often. Mended, it is noticed within
+# 5 min, or at once by a restart.
+FIRST_SLOW_RETRY_S: Final = 30.0
+LONGEST_SLOW_RETRY_S: Final = 300.0
 # Retry-After is obeyed, but no answer may silence pages for longer than an hour.
 LONGEST_OBEYED_S: Final = 3600.0
-_RETRIED: Final = frozenset({408, 429})
-_EXCERPT_BYTES: Final = 200
+TOO_MANY: Final = 429  # without Retry-After: PagerDuty asks for minutes
 
 _log = logging.getLogger(__name__)
 
@@ -42,25 +43,11 @@ class Outcomes(Protocol):
     def failed(self, destination: str) -> None:
         """One attempt failed and will be repeated."""
 
+    def blocked(self, destination: str) -> None:
+        """The same, because the address or the credential is wrong: a person must mend it."""
+
     def undeliverable(self, destination: str) -> None:
         """Refused for good; this transition will not be retried."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back: a status, or None when nothing did."""
-
-    status: int | None
-    detail: str = ""
-    retry_after_s: float | None = None
-
-    @property
-    def accepted(self) -> bool:
-        return self.status is not None and 200 <= self.status < 300
-
-    @property
-    def worth_retrying(self) -> bool:
-        return self.status is None or self.status >= 500 or self.status in _RETRIED
 
 
 class Deliverer:
@@ -74,17 +61,18 @@ class Deliverer:
         self,
         destination: Destination,
         session: aiohttp.ClientSession,
-        settings: config.Notify,
+        settings: Notify,
         outcomes: Outcomes,
         *,
         now_ms: Callable[[], int],
         sleep: Callable[[float], Awaitable[None]],
         random: Callable[[], float],
     ) -> None:
-        _check_host(destination, settings.allowed_hosts)
+        _check_hosts(destination, settings.allowed_hosts)
         self.destination = destination
-        self._session = session
-        self._timeout = aiohttp.ClientTimeout(total=settings.timeout_s)
+        self.name = destination.settings.name
+        self._selection = Selection(destination.settings)
+        self._transport = Transport(session, settings.timeout_s, now_ms)
         self._resend_s = settings.resend_s
         self._outcomes = outcomes
         self._now_ms = now_ms
@@ -92,24 +80,42 @@ class Deliverer:
         self._random = random
         self._turn = asyncio.Lock()  # wakes those who wait in the order they came: it is the queue
 
+    def resume(self, alert: Alert) -> None:
+        """This alert was delivered before a restart and still fires."""
+        self._selection.opened(alert)
+        self.destination.resume(alert)
+
     async def deliver(self, alert: Alert) -> None:
-        """Send one transition, again and again until it is accepted or refused for good."""
+        """Send one transition, again and again until it is taken or refused for good."""
         async with self._turn:
-            attempt = 0
-            while True:
-                answer = await self._post(self.destination.request(alert, self._now_ms()))
-                if answer.accepted or not answer.worth_retrying:
-                    break
-                wait_s = self._wait_s(attempt, answer)
-                self._failed(f"{alert.dedup_key} {alert.state}", answer, wait_s)
-                await self._sleep(wait_s)
-                attempt += 1
-            self.destination.settled(alert)
-            if answer.accepted:
-                latency_s = (self._now_ms() - alert.spent_ms) / 1000
-                self._outcomes.delivered(self.destination.name, alert, latency_s)
-            else:
+            if self._selection.wants(alert):
+                await self._deliver(alert)
+            self._selection.passed(alert)
+
+    async def _deliver(self, alert: Alert) -> None:
+        answers: list[Answer] = []
+        for index in range(len(self.destination.requests(alert, self._now_ms()))):
+            answer, verdict = await self._until_settled(alert, index)
+            if verdict == Verdict.REFUSED:
                 self._refused(alert, answer)
+                break
+            answers.append(answer)
+        else:
+            latency_s = (self._now_ms() - alert.spent_ms) / 1000
+            self._outcomes.delivered(self.name, alert, latency_s)
+        self.destination.settled(alert, answers)
+
+    async def _until_settled(self, alert: Alert, index: int) -> tuple[Answer, Verdict]:
+        for attempt in itertools.count():
+            request = self.destination.requests(alert, self._now_ms())[index]
+            answer = await self._transport.send(request)
+            verdict = self.destination.verdict(answer)
+            if verdict in (Verdict.TAKEN, Verdict.REFUSED):
+                break
+            wait_s = self._wait_s(attempt, answer, verdict)
+            self._failed(f"{alert.dedup_key} {alert.state}", answer, verdict, wait_s)
+            await self._sleep(wait_s)
+        return answer, verdict
 
     async def repeat_forever(self) -> None:
         """Keep the destination from forgetting what fires. Run it as a task; cancel it to stop."""
@@ -122,65 +128,39 @@ class Deliverer:
         async with self._turn:
             request = self.destination.repeat(self._now_ms())
             if request is not None:
-                answer = await self._post(request)
-                if not answer.accepted:
-                    self._failed("repeating what fires", answer, self._resend_s)
+                answer = await self._transport.send(request)
+                verdict = self.destination.verdict(answer)
+                if verdict != Verdict.TAKEN:
+                    self._failed("repeating what fires", answer, verdict, self._resend_s)
 
-    async def _post(self, request: Request) -> Answer:
-        try:
-            # A redirect could lead to a host that is not allowed. Alerts are rare: a kept connection would
-            # mostly be one that the server has closed by then, and cost an attempt.
-            async with self._session.post(
-                request.url,
-                data=request.body,
-                headers={**request.headers, "Connection": "close"},
-                timeout=self._timeout,
-                allow_redirects=False,
-            ) as response:
-                if 200 <= response.status < 300:
-                    return Answer(response.status)
-                text = (await response.content.read(_EXCERPT_BYTES)).decode(errors="replace")
-                header = response.headers.get("Retry-After")
-                return Answer(response.status, " ".join(text.split()), self._retry_after_s(header))
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            return Answer(None, f"{type(error).__name__} {error}".strip())
-
-    def _retry_after_s(self, header: str | None) -> float | None:
-        """Seconds, from either form of the header: a number or a date."""
-        if header is None:
-            return None
-        if header.strip().isdecimal():
-            return float(header)
-        try:
-            moment = email.utils.parsedate_to_datetime(header)
-        except ValueError:
-            return None
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
-        return max(0.0, aware.timestamp() - self._now_ms() / 1000)
-
-    def _wait_s(self, attempt: int, answer: Answer) -> float:
+    def _wait_s(self, attempt: int, answer: Answer, verdict: Verdict) -> float:
         if answer.retry_after_s is not None:
             return min(answer.retry_after_s, LONGEST_OBEYED_S)
+        first_s, longest_s = FIRST_RETRY_S, LONGEST_RETRY_S
+        if verdict == Verdict.BLOCKED or answer.status == TOO_MANY:
+            first_s, longest_s = FIRST_SLOW_RETRY_S, LONGEST_SLOW_RETRY_S
         # Half of it is random, so that many senders do not come back at the same moment.
-        longest_s = min(LONGEST_RETRY_S, FIRST_RETRY_S * 2.0 ** min(attempt, 30))
-        return longest_s * (0.5 + self._random() / 2)
+        return min(longest_s, first_s * 2.0 ** min(attempt, 30)) * (0.5 + self._random() / 2)
 
-    def _failed(self, what: str, answer: Answer, wait_s: float) -> None:
-        self._outcomes.failed(self.destination.name)
-        _log.warning(
-            "%s did not take %s: %s %s; trying again in %.1f s",
-            self.destination.name,
+    def _failed(self, what: str, answer: Answer, verdict: Verdict, wait_s: float) -> None:
+        blocked = verdict == Verdict.BLOCKED
+        self._outcomes.blocked(self.name) if blocked else self._outcomes.failed(self.name)
+        _log.log(
+            logging.ERROR if blocked else logging.WARNING,
+            "%s did not take %s: %s %s; %strying again in %.1f s",
+            self.name,
             what,
             answer.status or "no answer",
             answer.detail,
+            "its address or credential is wrong, mend it; " if blocked else "",
             wait_s,
         )
 
     def _refused(self, alert: Alert, answer: Answer) -> None:
-        self._outcomes.undeliverable(self.destination.name)
+        self._outcomes.undeliverable(self.name)
         _log.error(
-            "%s refused %s %s for good: status %s %s; check this destination under notify",
-            self.destination.name,
+            "%s refused %s %s for good: status %s %s; it is given up, look at the console",
+            self.name,
             alert.dedup_key,
             alert.state,
             answer.status,
@@ -188,22 +168,14 @@ class Deliverer:
         )
 
 
-def destinations(settings: config.Notify) -> Sequence[Destination]:
-    """The destinations of a configuration, in its order."""
-    return [
-        Alertmanager(one, settings.resend_s) if isinstance(one, config.Alertmanager) else Webhook(one)
-        for one in settings.destinations
-    ]
-
-
-def _check_host(destination: Destination, allowed_hosts: Sequence[str]) -> None:
-    parts = urlsplit(destination.url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UserError(
-            f"notify destination {destination.name!r}: give its url as http://host or https://host"
-        )
-    if parts.hostname not in {host.lower() for host in allowed_hosts}:
-        raise UserError(
-            f"notify destination {destination.name!r} is on host {parts.hostname!r}, which is not in"
-            f" notify.allowed_hosts: add it there if alerts may go to it"
-        )
+def _check_hosts(destination: Destination, allowed_hosts: Sequence[str]) -> None:
+    name = destination.settings.name
+    for url in destination.urls:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UserError(f"notify destination {name!r}: give its url as http://host or https://host")
+        if parts.hostname not in {host.lower() for host in allowed_hosts}:
+            raise UserError(
+                f"notify destination {name!r} is on host {parts.hostname!r}, which is not in"
+                f" notify.allowed_hosts: add it there if alerts may go to it"
+            )

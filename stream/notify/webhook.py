@@ -13,12 +13,13 @@ The time is part of what is signed, so an old request can't be sent again with a
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 
 import msgspec
 
-from stream import config
+from stream import config_notify as config
 from stream.notify import page
-from stream.notify.destination import Request
+from stream.notify.destination import Answer, Request, Verdict, of_status
 from stream.schema.alerts import Alert
 
 
@@ -26,11 +27,11 @@ class Webhook:
     """One URL. It may get a transition twice, always under the same dedup key."""
 
     def __init__(self, settings: config.Webhook) -> None:
-        self.name = settings.name
-        self.url = settings.url
+        self.settings = settings
+        self.urls = (settings.url,)
         self._secret = settings.secret
 
-    def request(self, alert: Alert, now_ms: int) -> Request:
+    def requests(self, alert: Alert, now_ms: int) -> Sequence[Request]:
         body = msgspec.json.encode(
             {
                 "event": alert.state,
@@ -45,9 +46,12 @@ class Webhook:
             timestamp = str(now_ms // 1000)
             headers["X-Burnline-Timestamp"] = timestamp
             headers["X-Burnline-Signature"] = sign(self._secret.get_secret_value(), timestamp, body)
-        return Request(self.url, body, headers)
+        return [Request(self.settings.url, body, headers)]
 
-    def settled(self, alert: Alert) -> None:
+    def verdict(self, answer: Answer) -> Verdict:
+        return of_status(answer)
+
+    def settled(self, alert: Alert, answers: Sequence[Answer]) -> None:
         """Nothing to remember."""
 
     def resume(self, alert: Alert) -> None:

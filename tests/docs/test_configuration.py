@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 from pydantic import BaseModel
 
-from stream.config import Config, Section, load
+from stream.config import Config, load
 from stream.config_reference import page, sections_below
+from stream.config_section import Section
 from stream.errors import UserError
 from tests.docs.pages import ROOT
 

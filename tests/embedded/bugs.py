@@ -58,7 +58,7 @@ def moved_before_delivery() -> None:
 
     async def late(self: Deliverer, alert: Alert) -> None:
         notifier = _RUNNING[0]
-        database, reader = notifier._node.database, f"notify/{self.destination.name}"
+        database, reader = notifier._node.database, f"notify/{self.name}"
         database.move(reader, "alerts", database.position(reader, "alerts") + 1)
         database.commit()
         await deliver(self, alert)

@@ -12,11 +12,11 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from mode import Service
 from prometheus_client import CollectorRegistry
 
-from stream import config
+from stream import config, config_notify
 from stream.config import Kafka
 from stream.meter.stage import Meter
 from stream.metrics import Metrics
-from stream.notify.delivery import destinations
+from stream.notify.registry import destinations
 from stream.schema import alerts, calibrations, topics
 from stream.schema.alerts import Alert, Severity, State
 from stream.schema.calibrations import Calibration
@@ -220,7 +220,7 @@ async def test_alerts_are_delivered_in_order_and_go_on_where_they_stopped(
     cluster: Kafka, inbox: tuple[str, list[str]]
 ) -> None:
     url, came = inbox
-    settings = config.Notify(destinations=(config.Webhook(url=url),))
+    settings = config_notify.Notify(destinations=(config_notify.Webhook(url=url),))
 
     def service() -> NotifyService:
         [destination] = destinations(settings)
@@ -249,11 +249,11 @@ async def test_a_new_destination_that_is_stopped_while_it_is_welcomed_misses_no_
 ) -> None:
     """It was told that "now" fires, then its process ended; "now" was over before the next one started."""
     url, came = inbox
-    away = config.Notify(
-        destinations=(config.Webhook(url="http://127.0.0.1:1/"),), timeout_s=1
+    away = config_notify.Notify(
+        destinations=(config_notify.Webhook(url="http://127.0.0.1:1/"),), timeout_s=1
     )  # same name, so the same destination
 
-    def service(settings: config.Notify) -> NotifyService:
+    def service(settings: config_notify.Notify) -> NotifyService:
         [destination] = destinations(settings)
         return NotifyService(cluster, settings, destination, Metrics(CollectorRegistry()))
 
@@ -267,6 +267,6 @@ async def test_a_new_destination_that_is_stopped_while_it_is_welcomed_misses_no_
         while not await welcoming():
             await asyncio.sleep(0.1)
     await put(cluster, topics.ALERTS, [alert("now", State.RESOLVED)])
-    async with running(service(config.Notify(destinations=(config.Webhook(url=url),)))):
+    async with running(service(config_notify.Notify(destinations=(config_notify.Webhook(url=url),)))):
         await until(lambda: len(came) == 2)
     assert [json.loads(text)["alert"]["state"] for text in came] == ["firing", "resolved"]

@@ -234,15 +234,18 @@ def test_alerts_are_counted_by_severity_and_state_zeros_too(metrics: Metrics) ->
 def test_a_known_destination_starts_at_zero_so_that_its_first_failure_is_an_increase() -> None:
     metrics = Metrics(CollectorRegistry(), destinations=["pager"])
     tries = "burnline_notifications_total"
-    assert series(metrics, tries) == {("pager", outcome): 0 for outcome in ("delivered", "failed", "refused")}
+    outcomes = ("delivered", "failed", "blocked", "refused")
+    assert series(metrics, tries) == {("pager", outcome): 0 for outcome in outcomes}
     told: Outcomes = metrics
     told.failed("pager")
+    told.blocked("pager")
     told.failed("pager")
     told.delivered("pager", alert(), 42.0)
     told.undeliverable("pager")
     assert series(metrics, tries) == {
         ("pager", "delivered"): 1,
         ("pager", "failed"): 2,
+        ("pager", "blocked"): 1,
         ("pager", "refused"): 1,
     }
     buckets = series(metrics, "burnline_detection_latency_seconds_bucket")

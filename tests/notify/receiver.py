@@ -35,6 +35,8 @@ class Received:
     headers: Mapping[str, str]
     body: bytes
     taken: bool
+    method: str = "POST"
+    path: str = ""
 
     @property
     def document(self) -> dict[str, Any]:
@@ -58,12 +60,16 @@ class Receiver:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         behave = self.script.pop(0) if self.script else None
-        self.received.append(Received(request.headers, body, taken=behave is None))
-        return web.Response() if behave is None else await behave(request)
+        self.received.append(Received(request.headers, body, behave is None, request.method, request.path_qs))
+        return await self.take(request, body) if behave is None else await behave(request)
+
+    async def take(self, request: web.Request, body: bytes) -> web.StreamResponse:
+        """What it answers when all is well; a real service's double has more to say."""
+        return web.Response()
 
     async def __aenter__(self) -> Self:
         app = web.Application()
-        app.router.add_post(self.path, self._handle)
+        app.router.add_route("*", self.path, self._handle)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port)

@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 
-from stream.config import Notify
-from stream.notify.delivery import Deliverer, destinations
+from stream.config_notify import Notify
+from stream.notify.delivery import Deliverer
+from stream.notify.registry import destinations
 from stream.schema.alerts import Alert
 from tests.notify.pages import RUNAWAY
 
@@ -18,6 +19,7 @@ class Outcomes:
     def __init__(self) -> None:
         self.latencies_s: list[float] = []
         self.failures = 0
+        self.blocks = 0
         self.refused = 0
 
     def delivered(self, destination: str, alert: Alert, latency_s: float) -> None:
@@ -25,6 +27,9 @@ class Outcomes:
 
     def failed(self, destination: str) -> None:
         self.failures += 1
+
+    def blocked(self, destination: str) -> None:
+        self.blocks += 1
 
     def undeliverable(self, destination: str) -> None:
         self.refused += 1

@@ -1,14 +1,11 @@
 """The text of a page, against golden files. `pytest tests/notify --update-golden` writes them anew."""
 
-from pathlib import Path
-
 import pytest
 
 from stream.notify.page import render
 from stream.schema.alerts import Alert, Severity
+from tests.notify.golden import check
 from tests.notify.pages import NANO, RUNAWAY, T0, alert, resolution, share
-
-GOLDEN = Path(__file__).parent / "golden"
 
 WIDE = alert(
     scope="team=payments",
@@ -52,12 +49,7 @@ PAGES = {
 
 @pytest.mark.parametrize("name", PAGES)
 def test_page(name: str, update_golden: bool) -> None:
-    path = GOLDEN / f"{name}.txt"
-    text = render(PAGES[name]) + "\n"
-    if update_golden:
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    assert text == path.read_text(encoding="utf-8")
+    check(f"{name}.txt", render(PAGES[name]), update_golden)
 
 
 def test_the_fullest_page_fits_on_a_screen() -> None:

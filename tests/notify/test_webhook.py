@@ -5,13 +5,18 @@ import email.utils
 import hashlib
 import hmac
 import logging
+import re
 
 import msgspec
 import pytest
 
 from stream.errors import UserError
+from stream.notify.destination import Answer, of_status
+from stream.notify.firing import still_firing
 from stream.notify.page import render
 from stream.schema import alerts
+from stream.schema.alerts import Severity
+from tests.docs.pages import ROOT
 from tests.notify.pages import RUNAWAY, alert, escalation, resolution
 from tests.notify.receiver import Behaviour, Receiver, answer, cut_the_line, slow
 from tests.notify.rig import rig
@@ -111,24 +116,85 @@ async def test_retry_after_is_obeyed_in_both_forms() -> None:
     )
     async with Receiver(*script) as receiver, rig(hook(receiver)) as it:
         await it.deliverer.deliver(RUNAWAY)
-    assert it.slept_s == [17, 40, 2, 3600]
+    assert it.slept_s == [17, 40, 60, 3600]
 
 
-@pytest.mark.parametrize("status", [301, 400, 401, 404, 413])
+@pytest.mark.parametrize("status", [400, 413, 415, 422])
 async def test_a_refusal_is_reported_and_does_not_stop_what_follows(
     status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    elsewhere = {"Location": "http://example.com/"} if status == 301 else {}
-    async with Receiver(answer(status, **elsewhere)) as receiver, rig(hook(receiver)) as it:
+    async with Receiver(answer(status)) as receiver, rig(hook(receiver)) as it:
         await it.deliverer.deliver(RUNAWAY)
         await it.deliverer.deliver(resolution(RUNAWAY))
     assert receiver.taken == [("resolved", RUNAWAY.dedup_key)]
-    assert (it.outcomes.failures, it.outcomes.refused) == (0, 1)
+    assert (it.outcomes.failures, it.outcomes.blocks, it.outcomes.refused) == (0, 0, 1)
     [line] = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert line.getMessage() == (
         f"webhook refused {RUNAWAY.dedup_key} firing for good: status {status} no thanks;"
-        " check this destination under notify"
+        " it is given up, look at the console"
     )
+
+
+@pytest.mark.parametrize("status", [301, 302, 401, 403, 404, 405, 407, 410])
+async def test_a_wrong_address_or_credential_loses_no_page(
+    status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It waits, ever slower, until someone has mended it; then all arrives in order."""
+    elsewhere = {"Location": "http://example.com/"} if status < 400 else {}
+    sent = [RUNAWAY, alert(dedup_key="b/page"), resolution(RUNAWAY)]
+    async with Receiver(*[answer(status, **elsewhere)] * 7) as receiver, rig(hook(receiver)) as it:
+        await asyncio.gather(*(it.deliverer.deliver(each) for each in sent))
+    assert receiver.taken == [(each.state, each.dedup_key) for each in sent]
+    assert it.slept_s == [15, 30, 60, 120, 150, 150, 150]
+    assert (it.outcomes.failures, it.outcomes.blocks, it.outcomes.refused) == (0, 7, 0)
+    lines = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert lines[0] == (
+        f"webhook did not take {RUNAWAY.dedup_key} firing: {status} no thanks;"
+        " its address or credential is wrong, mend it; trying again in 15.0 s"
+    )
+
+
+def test_docs_have_the_verdict_of_every_status() -> None:
+    """docs/operations.md has a row for each verdict, with the statuses that lead to it."""
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    told: dict[int, str] = {}
+    for statuses, verdict in re.findall(r"^\| ([2-5]\d\d[–,][0-9, –]+) \| `(\w+)` \|", text, re.M):
+        for piece in statuses.split(", "):
+            first, _, last = piece.partition("–")
+            told |= dict.fromkeys(range(int(first), int(last or first) + 1), verdict)
+    assert told == {status: of_status(Answer(status)).value for status in range(200, 600)}
+
+
+@pytest.mark.parametrize(
+    ("severities", "told"),
+    [
+        (["page"], [("escalated", "a/page-fast"), ("resolved", "a/page-fast")]),
+        (["digest"], []),
+        (
+            ["ticket"],
+            [("firing", "a/ticket"), ("escalated", "a/page-fast"), ("resolved", "a/page-fast")],
+        ),
+    ],
+)
+async def test_a_destination_gets_its_severities_and_how_each_goes_on(
+    severities: list[str], told: list[tuple[str, str]]
+) -> None:
+    ticket = alert(dedup_key="a/ticket", severity=Severity.TICKET)
+    page = escalation(ticket)
+    async with Receiver() as receiver, rig(hook(receiver, severities=severities)) as it:
+        for each in (ticket, page, resolution(page)):
+            await it.deliverer.deliver(each)
+    assert receiver.taken == told
+
+
+async def test_after_a_restart_it_hears_how_its_ticket_went_on() -> None:
+    ticket = alert(dedup_key="a/ticket", severity=Severity.TICKET)
+    page = escalation(ticket)
+    async with Receiver() as receiver, rig(hook(receiver, severities=["ticket"])) as it:
+        [firing] = still_firing([ticket, page], it.deliverer.destination.settings)
+        it.deliverer.resume(firing)
+        await it.deliverer.deliver(resolution(page))
+    assert receiver.taken == [("resolved", page.dedup_key)]
 
 
 async def test_latency_is_from_the_spend_to_the_acceptance() -> None:

@@ -7,10 +7,11 @@ from typing import Final
 
 import aiohttp
 
-from stream.config import Notify
-from stream.notify.delivery import Deliverer, Outcomes, destinations
+from stream.config_notify import Notify, Place
+from stream.notify.delivery import Deliverer, Outcomes
 from stream.notify.destination import Destination
 from stream.notify.firing import still_firing
+from stream.notify.registry import destinations
 from stream.schema import alerts as alerts_schema
 from stream.schema import topics
 from stream.schema.alerts import Alert
@@ -50,12 +51,12 @@ class Notifier:
             raise group.exceptions[0] from None  # a group would not be taken for what a person can mend
 
     async def _deliver(self, destination: Destination, deliverer: Deliverer) -> None:
-        database, reader = self._node.database, f"notify/{destination.name}"
+        database, reader = self._node.database, f"notify/{destination.settings.name}"
         if not database.known(reader, topics.ALERTS):
             await self._welcome(reader, deliverer)
         else:
-            for alert in self._firing(database.position(reader, topics.ALERTS)):
-                destination.resume(alert)
+            for alert in self._firing(database.position(reader, topics.ALERTS), destination.settings):
+                deliverer.resume(alert)
         while True:
             for position, _, value in database.read(topics.ALERTS, database.position(reader, topics.ALERTS)):
                 crash.passed("notify", "before-deliver")
@@ -73,11 +74,12 @@ class Notifier:
         if not database.known(reader, _WELCOMED):
             database.move(reader, _WELCOMED, database.end(topics.ALERTS))
         begin = database.position(reader, _WELCOMED)
-        for alert in self._firing(begin):
+        for alert in self._firing(begin, deliverer.destination.settings):
             await deliverer.deliver(alert)
         database.move(reader, topics.ALERTS, begin)
 
-    def _firing(self, position: int) -> Iterable[Alert]:
-        """The alerts that fired when the log had come to `position`."""
+    def _firing(self, position: int, settings: Place) -> Iterable[Alert]:
+        """The alerts of a destination that fired when the log had come to `position`."""
         records = self._node.database.records(topics.ALERTS)
-        return still_firing(alerts_schema.decode(value) for at, value in records if at < position)
+        told = (alerts_schema.decode(value) for at, value in records if at < position)
+        return still_firing(told, settings)

@@ -14,8 +14,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalStateError
 from mode import Service
 
-from stream import config
 from stream.config import Kafka
+from stream.config_notify import Notify
 from stream.notify.delivery import Deliverer, Outcomes
 from stream.notify.destination import Destination
 from stream.notify.firing import still_firing
@@ -43,14 +43,14 @@ class NotifyService(Service):
     mundane_level = "debug"  # mode would log each start and stop
 
     def __init__(
-        self, kafka: Kafka, settings: config.Notify, destination: Destination, outcomes: Outcomes
+        self, kafka: Kafka, settings: Notify, destination: Destination, outcomes: Outcomes
     ) -> None:
         super().__init__()
         self._kafka = kafka
         self._settings = settings
         self._destination = destination
         self._outcomes = outcomes
-        self._group = f"{kafka.group}-notify-{destination.name}"
+        self._group = f"{kafka.group}-notify-{destination.settings.name}"
         self._source = TopicPartition(full_name(kafka, topics.ALERTS), 0)
         self._consumer: Any = None
         self._deliverer: Any = None
@@ -129,7 +129,7 @@ class NotifyService(Service):
             await self._consumer.commit({self._source: (position, note)})
         except (CommitFailedError, IllegalStateError):
             # The group has moved on, and this task is about to be cancelled. The next owner delivers again.
-            _log.info("%s: an alert may be delivered twice", self._destination.name)
+            _log.info("%s: an alert may be delivered twice", self._deliverer.name)
 
     async def _catch_up(self) -> int:
         """Tell the destination what fires since before; returns the position to go on from.
@@ -146,10 +146,11 @@ class NotifyService(Service):
         else:
             position = found.offset
         known = [record for record in records if record.offset < position]
-        firing = still_firing(alert for record in known if (alert := _read(record)) is not None)
+        told = (alert for record in known if (alert := _read(record)) is not None)
+        firing = still_firing(told, self._destination.settings)
         if found is not None and found.metadata != _WELCOMING:
             for alert in firing:
-                self._destination.resume(alert)
+                self._deliverer.resume(alert)
             return position
         for alert in firing:
             await self._deliverer.deliver(alert)

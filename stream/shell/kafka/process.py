@@ -11,7 +11,8 @@ from stream.config import Config
 from stream.meter import price
 from stream.meter.stage import Meter
 from stream.metrics import Metrics
-from stream.notify.delivery import Outcomes, destinations
+from stream.notify.delivery import Outcomes
+from stream.notify.registry import destinations
 from stream.schema import topics
 from stream.shell.kafka import runner
 from stream.shell.kafka.agents import AgentService, build_app

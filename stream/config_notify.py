@@ -1,0 +1,98 @@
+"""The section `notify` of `burnline.yaml`: destinations, one section a kind."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, model_validator
+
+from stream.config_section import Section
+
+SeverityName = Literal["page", "ticket", "digest"]
+EVERY: tuple[SeverityName, ...] = ("page", "ticket", "digest")
+
+
+class Place(Section):
+    """What every destination has."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
+    """what metrics and logs call it; also the name of its read position, so keep it"""
+    severities: tuple[SeverityName, ...] = EVERY
+    """which alerts it gets; it also hears how one that it got goes on, whatever that became"""
+
+
+class Alertmanager(Place):
+    """A Prometheus Alertmanager."""
+
+    kind: Literal["alertmanager"] = "alertmanager"
+    """Alertmanager, API v2"""
+    name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")] = "alertmanager"
+    """what metrics and logs call it; also the name of its read position, so keep it"""
+    url: str
+    """its base URL; of a cluster name every peer as a destination of its own"""
+    token: SecretStr | None = None
+    """bearer token"""
+
+
+class PagerDuty(Place):
+    """A PagerDuty service, by an integration "Events API v2"."""
+
+    kind: Literal["pagerduty"] = "pagerduty"
+    """PagerDuty, Events API v2"""
+    name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")] = "pagerduty"
+    """what metrics and logs call it; also the name of its read position, so keep it"""
+    severities: tuple[SeverityName, ...] = ("page",)
+    """which alerts it gets; it also hears how one that it got goes on, whatever that became"""
+    url: str = "https://events.pagerduty.com/v2/enqueue"
+    """where events go; of an account in the EU https://events.eu.pagerduty.com/v2/enqueue"""
+    routing_key: SecretStr
+    """the integration key of the service: 32 characters"""
+    page_severity: Literal["critical", "error", "warning", "info"] = "critical"
+    """PagerDuty's severity of a page"""
+    ticket_severity: Literal["critical", "error", "warning", "info"] = "warning"
+    """PagerDuty's severity of a ticket"""
+    digest_severity: Literal["critical", "error", "warning", "info"] = "info"
+    """PagerDuty's severity of a digest"""
+    image_url: Annotated[str, Field(pattern=r"^https://")] | None = None
+    """a picture to show, such as a rendered panel of Grafana; `{scope}` is filled in"""
+
+    @model_validator(mode="after")
+    def _key_is_whole(self) -> "PagerDuty":
+        if len(self.routing_key.get_secret_value()) != 32:
+            raise ValueError("routing_key must have 32 characters: copy the whole integration key")
+        return self
+
+
+class Webhook(Place):
+    """Any HTTP endpoint. docs/formats.md describes what it gets."""
+
+    kind: Literal["webhook"] = "webhook"
+    """a POST of one JSON object a transition"""
+    name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")] = "webhook"
+    """what metrics and logs call it; also the name of its read position, so keep it"""
+    url: str
+    """where to post"""
+    secret: SecretStr | None = None
+    """key of the HMAC-SHA256 in `X-Burnline-Signature`; without it nothing is signed"""
+
+
+AnyDestination = Annotated[Alertmanager | PagerDuty | Webhook, Field(discriminator="kind")]
+
+
+class Notify(Section):
+    """Where alerts go. Only hosts in `allowed_hosts` are ever contacted."""
+
+    destinations: tuple[AnyDestination, ...] = ()
+    """each gets the alerts of its severities, in order, at least once"""
+    allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "alertmanager")
+    """hosts that may be contacted; a destination elsewhere stops the start"""
+    timeout_s: Annotated[float, Field(gt=0)] = 10.0
+    """limit of one attempt"""
+    resend_s: Annotated[int, Field(ge=1, le=60)] = 60
+    """how often an Alertmanager is told again what fires; it forgets after four times as long"""
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> "Notify":
+        names = [destination.name for destination in self.destinations]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two destinations are called {name!r}: give each its own name")
+        return self

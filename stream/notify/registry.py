@@ -1,0 +1,27 @@
+"""The destinations of a configuration."""
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from stream import config_notify as config
+from stream.notify.alertmanager import Alertmanager
+from stream.notify.destination import Destination
+from stream.notify.pagerduty import PagerDuty
+from stream.notify.webhook import Webhook
+
+
+def destinations(settings: config.Notify) -> Sequence[Destination]:
+    """All of them, in the order of the file."""
+    return [_built(one, settings) for one in settings.destinations]
+
+
+def _built(one: config.AnyDestination, settings: config.Notify) -> Destination:
+    match one:
+        case config.Alertmanager():
+            return Alertmanager(one, settings.resend_s)
+        case config.PagerDuty():
+            return PagerDuty(one)
+        case config.Webhook():
+            return Webhook(one)
+        case _:
+            assert_never(one)
