@@ -19,13 +19,32 @@ from typing import Any, Final
 import numpy as np
 from pydantic import ValidationError
 
-from detectors.contract import NONE, PAGE, TICKET, Detector, Floats, Params, Scores, View
-from detectors.views import Event, arrays, columns, freeze, pick, synthetic_views
+from detectors.contract import (
+    DIGEST,
+    NONE,
+    PAGE,
+    TICKET,
+    Detector,
+    Drivers,
+    Floats,
+    Params,
+    Scores,
+    View,
+    due,
+    every_s,
+)
+from detectors.views import START_S, Event, arrays, columns, freeze, pick, synthetic_views
 
 Check = Callable[[type[Detector], Params], None]
 
-# A sudden 30x and a lasting 4x, so that most kinds have something to say.
-EVENTS: Final = (Event(1200, 1800, factor=30, scopes=(0, 1)), Event(2400, 7200, factor=4, scopes=(1, 2)))
+# A sudden 30x, a lasting 4x, one that doubles every 3 min and one that gets dearer, so that most kinds have
+# something to say.
+EVENTS: Final = (
+    Event(1200, 1800, factor=30, scopes=(0, 1)),
+    Event(2400, 7200, factor=4, scopes=(1, 2)),
+    Event(1800, 3000, doubling_s=180, scopes=(3,)),
+    Event(1200, 7200, price=3, scopes=(4,)),
+)
 MEMORY_BUCKETS: Final = 5000
 # A list that keeps one float a bucket grows by 8 (reference) + 24 (float) = 32 bytes a bucket; half of that.
 HOARD_BYTES: Final = 16 * MEMORY_BUCKETS // 2
@@ -46,6 +65,9 @@ def check_name_and_params(detector: type[Detector]) -> None:
     name = getattr(detector, "name", None)
     kebab = isinstance(name, str) and re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name)
     _require(kebab, detector, f"the name {name!r} is not kebab-case, such as 'burn-vs-budget'")
+    every = getattr(detector, "every_s", 10)
+    whole = isinstance(every, int) and every > 0 and every % 10 == 0
+    _require(whole, detector, f"every_s is {every!r}, not a whole multiple of 10 s")
     kind = getattr(detector, "params_type", None)
     fits = isinstance(kind, type) and issubclass(kind, Params)
     _require(fits, detector, "params_type is no subclass of detectors.contract.Params")
@@ -73,7 +95,7 @@ def check_deterministic(detector: type[Detector], params: Params) -> None:
 
 def check_resumes(detector: type[Detector], params: Params) -> None:
     """Saved and loaded half-way, it goes on as if nothing had happened."""
-    views = list(_views())
+    views = list(_due(detector, _views()))
     half = len(views) // 2
     through = _run(detector, detector(params), views)
     before = detector(params)
@@ -102,14 +124,15 @@ def check_no_future(detector: type[Detector], params: Params) -> None:
     worlds = [(), (Event(differ_s, 3600, factor=50),)]
     told = []
     for more in worlds:
-        kept, copies = [], []
+        kept, copies, before = [], [], 0
         instance = detector(params)
-        for view in _views(duration_s=3600, events=(*EVENTS, *more)):
+        for view in _due(detector, _views(duration_s=3600, events=(*EVENTS, *more))):
             scores = instance.observe(view)
             kept.append(scores)
             copies.append(_copy(scores))
+            before += view.time_s <= START_S + differ_s
         _require_same(detector, copies, kept, "scores that were already given changed at a later bucket")
-        told.append(copies[: differ_s // 60])
+        told.append(copies[:before])
     _require_same(detector, told[0], told[1], "scores depend on buckets that come later")
 
 
@@ -126,7 +149,8 @@ def check_order_of_scopes(detector: type[Detector], params: Params) -> None:
 def check_new_scopes(detector: type[Detector], params: Params) -> None:
     """Scopes may be added between calls, and buckets skipped up to 5 minutes, also across save and load."""
     instance = detector(params)
-    for count, view in enumerate(_views(scopes=8, duration_s=6000, every_s=300), start=1):
+    views = _due(detector, _views(scopes=8, duration_s=6000, every_s=300))
+    for count, view in enumerate(views, start=1):
         if count == 8:
             state, instance = instance.save(), detector(params)
             instance.load(state)
@@ -140,7 +164,7 @@ def check_new_scopes(detector: type[Detector], params: Params) -> None:
 
 def check_odd_input(detector: type[Detector], params: Params) -> None:
     """NaN, zero, negative, infinite and huge values raise nothing, and leave no trace in the memory."""
-    healthy = list(_views(duration_s=7200))
+    healthy = list(_due(detector, _views(duration_s=7200)))
     half = len(healthy) // 2
     random = np.random.default_rng(2)
     for what, value in ODD_VALUES.items():
@@ -161,8 +185,9 @@ def check_odd_input(detector: type[Detector], params: Params) -> None:
 def check_bounded_memory(detector: type[Detector], params: Params) -> None:
     """With the same scopes, neither what `save` gives nor the memory it takes grows with time."""
     instance = detector(params)
-    views = synthetic_views(scopes=3, duration_s=MEMORY_BUCKETS * 10, events=EVENTS)
-    for view in islice(views, MEMORY_BUCKETS // 2):
+    made = synthetic_views(scopes=5, duration_s=MEMORY_BUCKETS * 10, events=EVENTS)
+    views = _due(detector, made)
+    for view in islice(views, MEMORY_BUCKETS * 10 // every_s(detector) // 2):
         instance.observe(view)
     saved_bytes = len(instance.save())
     was_tracing = tracemalloc.is_tracing()
@@ -186,7 +211,7 @@ def check_bounded_memory(detector: type[Detector], params: Params) -> None:
 def check_view_untouched(detector: type[Detector], params: Params) -> None:
     """It does not write into the view, whose arrays are read-only and shared by all detectors."""
     instance = detector(params)
-    for view in _views():
+    for view in _due(detector, _views()):
         before = [(name, values.copy()) for name, values in arrays(view)]
         scopes = list(view.scopes)
         try:
@@ -222,7 +247,16 @@ def _views(
 
 
 def _run(detector: type[Detector], instance: Detector, views: Iterable[View]) -> list[Scores]:
-    return [_observe(detector, instance, view) for view in views]
+    return [_observe(detector, instance, view) for view in _due(detector, views)]
+
+
+def _due(detector: type[Detector], views: Iterable[View]) -> Iterator[View]:
+    """The views that a detector with `every_s` is shown."""
+    last_s = -1
+    for view in views:
+        if due(detector, last_s, view.time_s):
+            yield view
+        last_s = view.time_s
 
 
 def _observe(detector: type[Detector], instance: Detector, view: View) -> Scores:
@@ -247,7 +281,7 @@ def _check_consistent(detector: type[Detector], view: View, scores: Scores) -> N
         kind = "f" if name == "score" else "iu"
         _require(column.dtype.kind in kind, detector, f"{name} holds {column.dtype}")
     _require(not np.isinf(scores.score).any(), detector, "a score is infinite")
-    _require(np.isin(scores.severity, (NONE, TICKET, PAGE)).all(), detector, "a severity is unknown")
+    _require(np.isin(scores.severity, (NONE, DIGEST, TICKET, PAGE)).all(), detector, "a severity is unknown")
     quiet = (scores.severity[~(scores.score >= 1)] == NONE).all()
     _require(quiet, detector, "a severity is told where the score is below 1 or NaN")
     in_range = (scores.tier >= 0) & (scores.tier < len(scores.tiers))
@@ -288,15 +322,20 @@ def _spoil(view: View, value: float, share: float, random: np.random.Generator) 
     """The view with that share of its dollars replaced by `value`."""
 
     def spoilt(values: Floats) -> Floats:
-        return np.where(random.random(values.shape) < share, value, values)
+        with np.errstate(over="ignore"):  # a huge value is infinite as a float of 4 bytes
+            return np.where(random.random(values.shape) < share, value, values).astype(values.dtype)
 
-    changed: dict[str, Any] = {}
-    for name, column in columns(view):
-        if isinstance(column, dict):
-            changed[name] = {window_s: spoilt(values) for window_s, values in column.items()}
-        elif column.dtype.kind == "f":
-            changed[name] = spoilt(column)
-    return freeze(replace(view, **changed))
+    def spoilt_in(table: View | Drivers) -> dict[str, Any]:
+        changed: dict[str, Any] = {}
+        for name, column in columns(table):
+            if isinstance(column, dict):
+                changed[name] = {window_s: spoilt(values) for window_s, values in column.items()}
+            elif column.dtype.kind == "f":
+                changed[name] = spoilt(column)
+        return changed
+
+    drivers = replace(view.drivers, **spoilt_in(view.drivers))
+    return freeze(replace(view, drivers=drivers, **spoilt_in(view)))
 
 
 def _is_pickle(data: bytes) -> bool:

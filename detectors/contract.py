@@ -6,7 +6,7 @@ constant time a bucket, survive NaN, zero, gaps and negative spend, and serialis
 pickle. `detectors.check` runs any implementation through these rules.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Final, Protocol
 
@@ -21,9 +21,60 @@ BUCKET_S: Final = 10
 RECENT_BUCKETS: Final = 30  # 5 minutes of 10-second buckets: as far as one catching-up step may jump
 WINDOWS_S: Final = (300, 1800, 3600, 7200, 21600, 86400)  # 5 m, 30 m, 1 h, 2 h, 6 h, 24 h
 
+DRIVER_EVERY_S: Final = 60  # `View.drivers` is filled when a minute turns
+MINUTES: Final = 120  # of quantities
+HOURS: Final = 24  # of quantities and their cost
+
 NONE: Final = 0
-TICKET: Final = 1
-PAGE: Final = 2
+DIGEST: Final = 1
+TICKET: Final = 2
+PAGE: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Drivers:
+    """What was used, and what it cost: m rows, each one driver of one scope, in no order.
+
+    names    the drivers that there are, such as `pod_hours` and `egress_bytes`
+    scope    (m,) index into the view's scopes
+    driver   (m,) index into `names`
+    minutes  (m, 120) quantity in each of the last 120 whole minutes, oldest first. The newest ones may still
+             fill up: a sample of 60 s that is a minute late leaves the newest two empty
+    hours    (m, 24) quantity in each of the last 24 whole hours, oldest first; NaN up to and in the hour
+             in which the driver was first seen
+    hours_usd (m, 24) what those cost, in US dollars
+    burn_usd_per_hour   window in seconds (300, 3600) -> (m,) rate of spend of this driver
+    """
+
+    names: Sequence[str]
+    scope: Ints
+    driver: Ints
+    minutes: NDArray[np.float32]
+    hours: Floats
+    hours_usd: Floats
+    burn_usd_per_hour: Mapping[int, Floats]
+
+    @classmethod
+    def none(cls) -> "Drivers":
+        """No rows: what a view holds between minutes."""
+        return _NO_DRIVERS
+
+    def named(self, names: Iterable[str]) -> NDArray[np.bool_]:
+        """Which rows are of one of these drivers."""
+        wanted = set(names)
+        return np.array([name in wanted for name in self.names], np.bool_)[self.driver]
+
+
+_NO_ROWS: Final = np.zeros(0, np.int64)
+_NO_DRIVERS: Final = Drivers(
+    names=(),
+    scope=_NO_ROWS,
+    driver=_NO_ROWS,
+    minutes=np.zeros((0, MINUTES), np.float32),
+    hours=np.zeros((0, HOURS)),
+    hours_usd=np.zeros((0, HOURS)),
+    burn_usd_per_hour={300: np.zeros(0), 3600: np.zeros(0)},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +98,13 @@ class View:
     projection_day_usd     (n,) the month's total if what the last hour spent beyond the baseline goes on
                            for just 24 h more
     month_s, month_elapsed_s   length of this month, and how much of it has passed, in seconds
+
+    The rest is filled only when a minute has turned since the last look, for detectors whose `every_s`
+    says that they look no oftener:
+
+    drivers                what each scope used of each driver, and paid for it; else no rows
+    unmapped_usd_per_hour  (n,) mean rate over the last 24 whole hours of what has no owner; else NaN
+    idle_usd_per_hour      (n,) the same of what is paid for and not used (OpenCost's `__idle__`)
     """
 
     time_s: int
@@ -64,6 +122,9 @@ class View:
     projection_day_usd: Floats
     month_s: int
     month_elapsed_s: int
+    drivers: Drivers
+    unmapped_usd_per_hour: Floats
+    idle_usd_per_hour: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +132,7 @@ class Scores:
     """A detector's answer at one bucket; all columns are aligned with the view's scopes.
 
     score        ratio to the threshold: 1 is just over, NaN is "no opinion" (e.g. no baseline yet)
-    severity     NONE, TICKET or PAGE; NONE wherever score is below 1 or NaN
+    severity     NONE, DIGEST, TICKET or PAGE; NONE wherever score is below 1 or NaN
     tier         index into `tiers`
     window_s     the window that decided
     onset_s      estimated start of what is seen, at most `time_s`
@@ -98,7 +159,12 @@ class Params(BaseModel):
 
 
 class Detector(Protocol):
-    """One kind of detector. `name` is what configuration and signals call it."""
+    """One kind of detector. `name` is what configuration and signals call it.
+
+    A class may also have `every_s`, a multiple of 10: it then looks only when that many seconds (counted from
+    the epoch) have turned since the last look, and what it said stands until then. Without it, it looks at
+    every closed bucket. What uses `View.drivers` sets at least 60.
+    """
 
     name: ClassVar[str]
     params_type: ClassVar[type[Params]]
@@ -107,7 +173,7 @@ class Detector(Protocol):
 
     def observe(self, view: View) -> Scores:
         """Judge every scope at one closed bucket. Called with rising `time_s`, but buckets may be
-        skipped (at most 5 minutes at a time) and scopes may be added between calls."""
+        skipped (at most 5 minutes, or `every_s`, at a time) and scopes may be added between calls."""
 
     def reason(self, view: View, scores: Scores, index: int) -> str:
         """One sentence for a person: why scope `index` scored as it did, with dollars and windows."""
@@ -117,3 +183,14 @@ class Detector(Protocol):
 
     def load(self, state: bytes) -> None:
         """Take up again what `save` gave; must accept the output of the same version."""
+
+
+def every_s(detector: type[Detector] | Detector) -> int:
+    """How often it looks, at most."""
+    return max(int(getattr(detector, "every_s", BUCKET_S)), BUCKET_S)
+
+
+def due(detector: type[Detector] | Detector, last_s: int, time_s: int) -> bool:
+    """Whether it looks at `time_s`, when the last look of all was at `last_s`."""
+    every = every_s(detector)
+    return time_s // every != last_s // every

@@ -93,8 +93,8 @@ class Ring:
         rows[(buckets < self.tail) | (buckets > self.head)] = 0
         return rows
 
-    def total(self, first: int, last: int, series: int | slice = slice(None)) -> Ints:
-        """Sum over buckets [first, last), of all series or one."""
+    def total(self, first: int, last: int, series: int | slice | Ints = slice(None)) -> Ints:
+        """Sum over buckets [first, last), of all series, one or some."""
         first, last = max(first, self.tail), min(last, self.head + 1)
         if first >= last:
             return np.zeros_like(self.data[0, series])

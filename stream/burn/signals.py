@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from detectors.contract import NONE, Detector, Scores, View
+from detectors.contract import DRIVER_EVERY_S, NONE, Detector, Scores, View, due, every_s
 
 # While a signal is young its figures change by the bucket, and grouping compares those of several scopes:
 # it is told at every evaluation. Ten minutes of that are 60 records.
@@ -47,14 +47,24 @@ class Signals:
         self.scores: dict[str, Scores] = {}
         self._refresh_s = refresh_s
 
-    def observe(self, view: View, watched: Callable[[str], bool]) -> list[Verdict]:
-        """Verdicts to tell now; `watched` says which scopes may have any."""
+    def wants_drivers(self, last_s: int, time_s: int) -> bool:
+        """Whether a detector that looks at `time_s` may use `View.drivers`."""
+        return any(
+            every_s(detector) >= DRIVER_EVERY_S and due(detector, last_s, time_s)
+            for detector in self.detectors.values()
+        )
+
+    def observe(self, view: View, watched: Callable[[str, str], bool], last_s: int) -> list[Verdict]:
+        """Verdicts to tell now; `watched` says of which scopes a detector may speak. The last look was at
+        `last_s`; what a detector that is not due said then stands."""
         verdicts: list[Verdict] = []
         for name, detector in self.detectors.items():
+            if not due(detector, last_s, view.time_s):
+                continue
             scores = detector.observe(view)
             self.scores[name] = scores
             raised: list[int] = np.flatnonzero(scores.severity != NONE).tolist()
-            firing = {index for index in raised if watched(view.scopes[index])}
+            firing = {index for index in raised if watched(view.scopes[index], name)}
             scopes = {scope for detector, scope in self.standing if detector == name}
             cleared = [index for index in _indices(view, scopes) if index not in firing]
             for index in sorted(firing):

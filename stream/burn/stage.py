@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from detectors import registry
-from detectors.contract import BUCKET_S, NONE, PAGE, View
+from detectors.contract import BUCKET_S, DIGEST, NONE, PAGE, TICKET, View
 from stream.burn.baseline import Baseline
 from stream.burn.figures import Figures, figures_of
 from stream.burn.month import exhaustion_s
@@ -34,7 +34,7 @@ CATCH_UP_S: Final = 300
 HOUR_S: Final = 3600
 BUCKET_MS: Final = BUCKET_S * 1000
 TOP: Final = 3
-_SEVERITIES: Final = {NONE: "none", PAGE: "page"}
+_SEVERITIES: Final = {NONE: "none", DIGEST: "digest", TICKET: "ticket", PAGE: "page"}
 
 
 class Burn:
@@ -184,12 +184,14 @@ class Burn:
         self.windows.advance(closed)
         times = list(range((last // step + 1) * step, closed, step))
         for time_s in [*times, closed]:
-            self._look(time_s)
+            self._look(last, time_s)
+            last = time_s
         self._clock.evaluated_s = closed
 
-    def _look(self, time_s: int) -> None:
-        look = self._last = self._lookout.look(time_s)
-        verdicts = self._signals.observe(look.view, watched)
+    def _look(self, last_s: int, time_s: int) -> None:
+        wanted = self._signals.wants_drivers(last_s, time_s)
+        look = self._last = self._lookout.look(time_s, drivers=wanted)
+        verdicts = self._signals.observe(look.view, watched, last_s)
         told = tuple(self._signal(look, verdict) for verdict in verdicts)
         self._evaluations.append(
             wire.Evaluation(
@@ -212,7 +214,7 @@ class Burn:
         return wire.Signal(
             scope=scope,
             detector=verdict.detector,
-            severity=_SEVERITIES.get(verdict.severity, "ticket"),
+            severity=_SEVERITIES[verdict.severity],
             tier=verdict.tier,
             score=verdict.score,
             time_s=view.time_s,
@@ -295,8 +297,8 @@ class Burn:
         return figures_of(look, scores, self.windows, some)
 
 
-def watched(scope: str) -> bool:
-    """Whether detectors may speak of a scope. `billing=` scopes exist for reconciliation alone."""
+def watched(scope: str, detector: str) -> bool:
+    """Whether a detector may speak of a scope. `billing=` scopes exist for reconciliation alone."""
     return not scope.startswith(f"{BILLING}=") and scope != UNPRICED
 
 

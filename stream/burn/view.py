@@ -7,10 +7,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.contract import BUCKET_S, RECENT_BUCKETS, WINDOWS_S, View
+from detectors.contract import BUCKET_S, HOURS, RECENT_BUCKETS, WINDOWS_S, Drivers, View
 from stream.burn.baseline import Baseline
+from stream.burn.drivers import DriverColumns
 from stream.burn.month import Month, Projection, project
 from stream.burn.windows import Windows
+from stream.schema.spend import IDLE, UNOWNED
 
 Floats = NDArray[np.float64]
 
@@ -34,13 +36,15 @@ class Lookout:
     def __init__(self, windows: Windows, baseline: Baseline, budgets_usd: Mapping[str, float]) -> None:
         self._windows = windows
         self._baseline = baseline
+        self._drivers = DriverColumns(windows)
         self._budgets_usd = budgets_usd
         self._scopes: tuple[str, ...] = ()
         self._budgets: Floats = np.zeros(0)
         self._remaining: tuple[int, int, Floats, Floats] = (-1, 0, np.zeros(0), np.zeros(0))
 
-    def look(self, time_s: int) -> Look:
-        """`time_s` ends a closed bucket. Money after it is not looked at."""
+    def look(self, time_s: int, *, drivers: bool = False) -> Look:
+        """`time_s` ends a closed bucket. Money after it is not looked at. `drivers` fills what
+        detectors see of drivers and remarks too: as much work as all the rest."""
         rings = self._windows.scopes
         size = len(rings)
         baseline = self._baseline
@@ -91,8 +95,24 @@ class Lookout:
             projection_day_usd=projection.day_usd,
             month_s=month.end_s - month.start_s,
             month_elapsed_s=elapsed_s,
+            drivers=self._drivers.at(time_s) if drivers else Drivers.none(),
+            unmapped_usd_per_hour=self._noted(UNOWNED, time_s, drivers),
+            idle_usd_per_hour=self._noted(IDLE, time_s, drivers),
         )
         return Look(view, projection, month, month_nusd)
+
+    def _noted(self, remark: str, time_s: int, wanted: bool) -> Floats:
+        """The mean rate over the last 24 whole hours of what carries a remark."""
+        size, hour = len(self._windows.scopes), time_s // HOUR_S
+        if not wanted:
+            return np.full(size, np.nan)
+        rate = np.zeros(size)
+        noted = self._windows.notes.get(remark, {})
+        if noted:
+            ring = self._windows.components.rings[-1]
+            total = ring.total(hour - HOURS, hour, np.array(list(noted.values())))
+            rate[list(noted)] = total / (HOURS * 1e9)
+        return rate
 
     def _names(self) -> tuple[str, ...]:
         """All scopes, and their budgets in `_budgets`; both change only when a scope appears."""

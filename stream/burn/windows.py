@@ -1,21 +1,43 @@
 """The rolling windows of every scope of one spend partition, and of each scope's parts."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stream.burn.quantities import GROUP, Quantities
+from stream.burn.quantities import Restoring as RestoringQuantities
 from stream.burn.restore import Restore
 from stream.burn.rings import COMPONENT_RINGS, SCOPE_RINGS, RingSet
 from stream.schema import windows as schema
 from stream.schema.spend import CALIBRATION, CHILD, DRIVER, NOTE, Name, Rows
+from stream.scopes import BILLING
 from stream.stage import StateRow
 
 Ints = NDArray[np.int64]
 
 OTHER: Final = "other"
 MAX_COMPONENTS: Final = 500  # of one scope; 500 x 2.5 KB are 1.3 MB at the very most
+NO_QUANTITY: Final = -1
+
+
+class Place(NamedTuple):
+    """Where a row adds up: its scope's, its component's and its driver's series (or NO_QUANTITY), and
+    whether it went over the cap into `other`."""
+
+    scope: int
+    component: int
+    used: int
+    overflow: bool
+
+
+class Driver(NamedTuple):
+    """What one series of quantities is of: the number of its scope, its driver, the series of its money."""
+
+    scope: int
+    name: str
+    component: int
 
 
 class Windows:
@@ -27,9 +49,12 @@ class Windows:
         self.scope_names: list[str] = []
         self.overflow_nusd = 0
         self.late_nusd = 0
+        self.quantities = Quantities()
+        self.drivers: list[Driver] = []  # in order of the series of quantities
+        self.notes: dict[str, dict[int, int]] = {}  # remark -> scope's number -> series of its money
         self._max_scopes = max_scopes
         self._parts: list[dict[Name, int]] = []
-        self._placed: dict[Name, tuple[int, int, bool]] = {}
+        self._placed: dict[Name, Place] = {}
 
     @property
     def head_s(self) -> int:
@@ -38,16 +63,17 @@ class Windows:
     def advance(self, head_s: int) -> None:
         self.scopes.advance(head_s)
         self.components.advance(head_s)
+        self.quantities.advance(head_s)
 
     def add(self, rows: Rows) -> None:
         """Add spend rows. `late_nusd` counts money so old that no ring holds its bucket any more."""
         if not len(rows.key):
             return
-        pairs = [self._placed.get(name) or self._place(name) for name in rows.names]
-        scope = np.array([pair[0] for pair in pairs], np.int64)[rows.key]
-        component = np.array([pair[1] for pair in pairs], np.int64)[rows.key]
+        places = [self._placed.get(name) or self._place(name) for name in rows.names]
+        columns = zip(*places, strict=True)
+        scope, component, used, over = (np.array(column, np.int64)[rows.key] for column in columns)
         counts = np.array([name.role == DRIVER for name in rows.names])[rows.key]
-        overflow = np.array([pair[2] for pair in pairs])[rows.key] & counts
+        overflow = (over != 0) & counts
         self.overflow_nusd += int(rows.cost_nusd[overflow].sum())
         width, bucket, cost = rows.width, rows.bucket, rows.cost_nusd
         width_s = np.asarray(width, np.int64)
@@ -56,9 +82,10 @@ class Windows:
         )
         self.late_nusd += self.scopes.add(scope[counts], width_s[counts], bucket[counts], cost[counts])
         self.components.add(component, width_s, bucket, cost)
+        amounts = (used != NO_QUANTITY) & (rows.quantity != 0)
+        self.quantities.add(used[amounts], width_s[amounts], bucket[amounts], rows.quantity[amounts])
 
-    def _place(self, name: Name) -> tuple[int, int, bool]:
-        """Scope's and component's series of a row, and whether it went over the cap into `other`."""
+    def _place(self, name: Name) -> Place:
         key = schema.name_bytes(name.scope, "", DRIVER)
         known = self.scopes.ids.get(key)
         overflow = known is None and len(self.scopes) >= self._max_scopes
@@ -70,10 +97,24 @@ class Windows:
             part = Name(scope, OTHER, name.role)
         if part not in parts:
             parts[part] = self.components.series(schema.name_bytes(*part))
-        place = (number, parts[part], overflow)
+            self._note(part, number, parts[part])
+        place = Place(number, parts[part], self._used(part, number, parts[part]), overflow)
         if part == name:  # what went to `other` is not remembered: there is no bound to it
             self._placed[name] = place
         return place
+
+    def _used(self, part: Name, scope: int, component: int) -> int:
+        """The series of a driver's quantities. `billing=` scopes exist for reconciliation alone."""
+        if part.role != DRIVER or part.scope.startswith(f"{BILLING}="):
+            return NO_QUANTITY
+        series = self.quantities.series(schema.name_bytes(*part))
+        if series == len(self.drivers):
+            self.drivers.append(Driver(scope, part.component, component))
+        return series
+
+    def _note(self, part: Name, scope: int, component: int) -> None:
+        if part.role == NOTE:
+            self.notes.setdefault(part.component, {})[scope] = component
 
     def _scope(self, scope: str) -> int:
         number = self.scopes.series(schema.name_bytes(scope, "", DRIVER))
@@ -123,6 +164,7 @@ class Windows:
     def changes(self) -> Iterator[StateRow]:
         yield from self.scopes.changes()
         yield from self.components.changes()
+        yield from self.quantities.changes()
 
     def restore(self) -> "Restoring":
         return Restoring(self)
@@ -134,7 +176,13 @@ class Windows:
             self._parts.append({})
         for key, series in self.components.ids.items():
             name = Name(*schema.decode_name(key))
-            self._parts[self._scope(name.scope)][name] = series
+            scope = self._scope(name.scope)
+            self._parts[scope][name] = series
+            self._note(name, scope, series)
+        for key in self.quantities.ids:
+            name = Name(*schema.decode_name(key))
+            scope = self._scope(name.scope)
+            self.drivers.append(Driver(scope, name.component, self._parts[scope][name]))
 
 
 class Restoring:
@@ -142,7 +190,10 @@ class Restoring:
 
     def __init__(self, windows: Windows) -> None:
         self._windows = windows
-        self._groups = {rings.group: Restore(rings) for rings in (windows.scopes, windows.components)}
+        self._groups: dict[str, Restore | RestoringQuantities] = {
+            rings.group: Restore(rings) for rings in (windows.scopes, windows.components)
+        }
+        self._groups[GROUP] = windows.quantities.restore()
 
     def load(self, key: schema.Key, value: bytes) -> None:
         self._groups[key.group].load(key, value)

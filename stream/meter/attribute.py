@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from stream.config import OwnerRule, ScopeRule
-from stream.schema.spend import CALIBRATION, CHILD, DRIVER, NOTE, Name
+from stream.schema.spend import CALIBRATION, CHILD, DRIVER, IDLE, NOTE, UNOWNED, Name
 from stream.scopes import BILLING, UNMAPPED, UNPRICED, calibrated_scope, scope_name
 
 # What an invoice line and the price book know estimates by.
@@ -87,6 +87,10 @@ class Attributor:
                 child = UNMAPPED
             if child is not None:
                 rows.append(Name(scope, child, CHILD))
+        remarks = [UNOWNED] * unmapped + [IDLE] * (IDLE in owned.values())
+        rows += [
+            Name(scope, remark, NOTE) for remark in remarks for scope in member.values() if scope is not None
+        ]
         narrowest = next((scope for rule in reversed(self._scopes) if (scope := member[rule.name])), None)
         if unmapped:
             rows += _special(UNMAPPED, driver, narrowest)

@@ -16,9 +16,11 @@ WIDTHS_S: Final = (10, 60, 3600)  # a row's bucket is this wide; a row counts in
 
 DRIVER: Final = 0  # the component is a driver: the row also counts in the scope itself
 CHILD: Final = 1  # the component is a child scope: the same money seen another way
-NOTE: Final = 2  # the component is a remark on money already counted, e.g. `__calibration__`
+NOTE: Final = 2  # the component is a remark on money already counted: one of the following
 
-CALIBRATION: Final = "__calibration__"
+CALIBRATION: Final = "__calibration__"  # what calibration added
+UNOWNED: Final = "__unmapped__"  # what has no owner
+IDLE: Final = "__idle__"  # what is paid for and not used, by OpenCost's name for it
 
 
 class Name(NamedTuple):

@@ -47,7 +47,8 @@ class Names(msgspec.Struct, array_like=True):
 
 class Bucket(msgspec.Struct, array_like=True):
     """What each series of a chunk spent in bucket `bucket` (widths since the epoch): little-endian integers
-    of `size` bytes in nano-dollars. Series that are newer than the row spent nothing in it."""
+    of `size` bytes in nano-dollars; or in the group of quantities, floats of 4 bytes in the driver's unit.
+    Series that are newer than the row have nothing in it."""
 
     bucket: int
     size: int
@@ -115,6 +116,15 @@ def encode_bucket(bucket: int, values_nusd: NDArray[np.int64]) -> bytes:
 def decode_bucket(value: bytes) -> tuple[int, NDArray[np.int32] | NDArray[np.int64]]:
     row = _decode_bucket(value)
     return row.bucket, np.frombuffer(row.values, "<i4" if row.size == 4 else "<i8")
+
+
+def encode_quantities(bucket: int, values: NDArray[np.float32]) -> bytes:
+    return _encode(Bucket(bucket, 4, values.astype("<f4").tobytes()))
+
+
+def decode_quantities(value: bytes) -> tuple[int, NDArray[np.float32]]:
+    row = _decode_bucket(value)
+    return row.bucket, np.frombuffer(row.values, "<f4").astype(np.float32)
 
 
 def encode_clock(clock: Clock) -> bytes:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from detectors.burn_vs_budget import BurnVsBudget
+from detectors.contract import PAGE
 from detectors.registry import all_names, build, build_all, find
 from tests.detectors.steady import steady
 
@@ -42,7 +43,7 @@ def test_each_is_built_with_its_defaults(name: str) -> None:
 
 def test_settings_reach_the_detector() -> None:
     doubled = steady(burn=20.01)
-    assert build("burn-vs-budget", {"fast_factor": 1}).observe(doubled).severity.tolist() == [2]
+    assert build("burn-vs-budget", {"fast_factor": 1}).observe(doubled).severity.tolist() == [PAGE]
     assert find("burn-vs-budget") is BurnVsBudget
 
 
@@ -83,7 +84,7 @@ def test_a_mistake_is_one_sentence(name: str, settings: dict[str, float], senten
 def test_all_are_built_but_those_switched_off() -> None:
     built = build_all({"emergency": {"enabled": False}, "burn-vs-budget": {"fast_factor": 1}})
     assert [detector.name for detector in built] == ["burn-vs-baseline", "burn-vs-budget", "step"]
-    assert built[1].observe(steady(burn=20.01)).severity.tolist() == [2]
+    assert built[1].observe(steady(burn=20.01)).severity.tolist() == [PAGE]
     with pytest.raises(ValueError, match="there is no detector 'stepp'; did you mean 'step'"):
         build_all({"stepp": {}})
 

@@ -101,8 +101,54 @@ def test_picking_rows_keeps_every_column_aligned() -> None:
     picked = pick(view, [3, 0])
     assert list(picked.scopes) == [view.scopes[3], view.scopes[0]]
     assert {field.name for field in fields(View)} == set(View.__slots__)
-    for (_, whole), (_, rows) in zip(arrays(view), arrays(picked), strict=True):
-        assert np.array_equal(rows, whole[[3, 0]], equal_nan=True)
+    for (name, whole), (_, rows) in zip(arrays(view), arrays(picked), strict=True):
+        if not name.startswith("drivers."):
+            assert np.array_equal(rows, whole[[3, 0]], equal_nan=True)
+
+
+def test_picking_rows_takes_their_drivers_along() -> None:
+    view = last()
+    picked = pick(view, [3, 0])
+    for scope, row in ((3, 0), (0, 1)):
+        of_view, of_picked = view.drivers.scope == scope, picked.drivers.scope == row
+        assert of_picked.sum() == of_view.sum() == 2
+        for name in ("driver", "minutes", "hours", "hours_usd"):
+            whole, some = getattr(view.drivers, name)[of_view], getattr(picked.drivers, name)[of_picked]
+            assert np.array_equal(whole, some, equal_nan=True)
+
+
+def test_the_drivers_are_what_the_scopes_spend() -> None:
+    view = last(duration_s=3600, history_s=2 * 86400)
+    drivers = view.drivers
+    rates = np.bincount(drivers.scope, drivers.burn_usd_per_hour[300])
+    assert rates == pytest.approx(view.burn_usd_per_hour[300])
+    egress = drivers.named(["egress_bytes"])
+    assert drivers.minutes[egress, -60:].sum(axis=1) * 0.09e-9 == pytest.approx(
+        0.3 * view.burn_usd_per_hour[3600], rel=1e-4
+    )
+    assert drivers.hours_usd.sum() == pytest.approx(24 * view.burn_usd_per_hour[86400].sum(), rel=1e-6)
+
+
+def test_drivers_are_shown_when_a_minute_has_turned() -> None:
+    assert [len(view.drivers.scope) for view in synthetic_views(scopes=1, duration_s=120)] == (
+        [0, 0, 0, 0, 0, 2] * 2
+    )
+
+
+def test_a_price_event_changes_the_cost_and_not_the_quantity() -> None:
+    dearer = Event(0, 3600, price=3, driver="pod_hours")
+    changed, plain = last(duration_s=3600, events=[dearer]), last(duration_s=3600, events=[Event(0, 10)])
+    pods = plain.drivers.named(["pod_hours"])
+    assert np.array_equal(changed.drivers.minutes, plain.drivers.minutes)
+    times = changed.drivers.hours_usd[:, -1] / plain.drivers.hours_usd[:, -1]
+    assert times == pytest.approx(np.where(pods, 3, 1))
+
+
+def test_a_doubling_event_doubles() -> None:
+    growth = Event(0, 1200, doubling_s=300, driver="pod_hours")
+    view = last(duration_s=1200, noise=0, season=0, events=[growth])
+    minutes = view.drivers.minutes[view.drivers.named(["pod_hours"])]
+    assert minutes[:, -5] / minutes[:, -10] == pytest.approx(2, rel=1e-3)
 
 
 def test_the_arrays_are_read_only() -> None:
