@@ -14,10 +14,10 @@ from stream.shell.garbage import collect_rarely
 def measure(task: Task) -> Measured:
     collect_rarely()  # as the meter does
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_read(task))
+        return runner.run(read(task))
 
 
-async def _read(task: Task) -> Measured:
+async def read(task: Task) -> Measured:
     count = 0
     # As the meter's own consumer, without its group.
     consumer: Any = AIOKafkaConsumer(

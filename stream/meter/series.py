@@ -31,6 +31,7 @@ DAY_MS: Final = 86_400_000
 UNPRICED: Final = 0  # which of a series' lists of names money adds to: it has no price,
 PRICED: Final = 1  # it has one,
 NOTE: Final = 2  # or it is a remark on calibrated money
+_UNNUMBERED: Final = -1
 _DAYS: Final = 1 << 24  # the year 9999 is 2,932,897 days from 1970, below 2**22
 
 
@@ -43,25 +44,41 @@ class Series:
     attribution: Attribution
 
 
+class _Column:
+    """Whole numbers that are appended one by one and read as an array."""
+
+    def __init__(self) -> None:
+        self.rows: list[int] = []
+        self._array: Ints = np.zeros(0, np.int64)
+
+    @property
+    def array(self) -> Ints:
+        fresh = self.rows[len(self._array) :]
+        if fresh:
+            self._array = np.concatenate((self._array, np.array(fresh, np.int64)))
+        return self._array
+
+
 class Targets:
     """Lists of names that money adds to, numbered: pods of one service share theirs."""
 
     def __init__(self) -> None:
         self._ids: dict[tuple[Name, ...], int] = {}
-        self._flat: list[int] = []
-        self._first: list[int] = [0]
+        self._flat = _Column()
+        self._first = _Column()
+        self._first.rows.append(0)
 
     def number(self, names: tuple[Name, ...], intern: Callable[[Name], int]) -> int:
         found = self._ids.get(names)
         if found is None:
             found = self._ids[names] = len(self._ids)
-            self._flat += [intern(name) for name in names]
-            self._first.append(len(self._flat))
+            self._flat.rows += map(intern, names)
+            self._first.rows.append(len(self._flat.rows))
         return found
 
     def fan_out(self, lists: Ints) -> tuple[Ints, Ints]:
         """For each member of each of these lists: which of `lists` it is of, and its name's number."""
-        flat, first = np.array(self._flat, np.int64), np.array(self._first, np.int64)
+        flat, first = self._flat.array, self._first.array
         begin = first[lists]
         length = first[lists + 1] - begin
         row = np.repeat(np.arange(len(lists)), length)
@@ -71,7 +88,8 @@ class Targets:
 
 class SeriesTable:
     """Label sets met so far, numbered from 0, and the names they add to, each with the partition it lives
-    in (`homes`) and whether its rows count as accepted or unmapped money (`counted`).
+    in (`homes`) and whether its rows count as accepted or unmapped money (`counted`). Names get numbers only
+    when money adds to them: few label sets are ever unpriced or calibrated.
 
     Forgotten as a whole when it grows over its bound: numbers live only as long as one commit, so
     nothing else remembers them."""
@@ -90,16 +108,25 @@ class SeriesTable:
         self.ids: dict[Key, int] = {}
         self.tails: dict[Tail, int] = {}
         self.targets = Targets()
-        self._lists_of: dict[Attribution, list[int]] = {}
-        self._lists: tuple[list[int], list[int], list[int]] = ([], [], [])
+        self._attributions: dict[Attribution, int] = {}
+        self._attributed = _Column()  # which of the attributions each series has
+        self._lists: Ints = np.full((3, 0), _UNNUMBERED)  # of each role and attribution
         self.series: list[Series] = []
         self.names: list[Name] = []
-        self.homes: list[int] = []
-        self.counted: list[int] = []
+        self._homes = _Column()
+        self._counted = _Column()
         self._problem: tuple[Key, str] = ((b"", b"", "", ""), "")
         self._name_ids: dict[Name, int] = {}
         self._price_cache: dict[tuple[int, int], Fraction | None] = {}
         self._price_floats: dict[tuple[int, int], float] = {}
+
+    @property
+    def homes(self) -> Ints:
+        return self._homes.array
+
+    @property
+    def counted(self) -> Ints:
+        return self._counted.array
 
     @property
     def full(self) -> bool:
@@ -122,11 +149,7 @@ class SeriesTable:
         found = self._attributor.attribute(labels, driver)
         number = len(self.series)
         self.series.append(Series(driver, sku, found))
-        if found not in self._lists_of:
-            rows = (found.rows + found.unpriced, found.rows, found.notes)
-            self._lists_of[found] = [self.targets.number(names, self._intern) for names in rows]
-        for lists, number_of_list in zip(self._lists, self._lists_of[found], strict=True):
-            lists.append(number_of_list)
+        self._attributed.rows.append(self._attributions.setdefault(found, len(self._attributions)))
         self.ids[key] = number
         return number
 
@@ -151,8 +174,24 @@ class SeriesTable:
 
     def lists(self, numbers: Ints, role: Ints | int) -> Ints:
         """Which list of names each series adds to, in the given role."""
-        lists: Ints = np.array(self._lists, np.int64)[role, numbers]
+        fresh = len(self._attributions) - self._lists.shape[1]
+        if fresh:
+            self._lists = np.concatenate((self._lists, np.full((3, fresh), _UNNUMBERED)), axis=1)
+        attributed = self._attributed.array[numbers]
+        lists: Ints = self._lists[role, attributed]
+        missing = np.flatnonzero(lists == _UNNUMBERED)
+        if len(missing):
+            roles = np.broadcast_to(role, lists.shape)[missing].tolist()
+            for each, number in zip(roles, numbers[missing].tolist(), strict=True):
+                place = each, int(self._attributed.array[number])
+                if self._lists[place] == _UNNUMBERED:
+                    self._lists[place] = self._numbered(each, self.series[number].attribution)
+            lists = self._lists[role, attributed]
         return lists
+
+    def _numbered(self, role: int, found: Attribution) -> int:
+        names = (found.rows + found.unpriced, found.rows, found.notes)[role]
+        return self.targets.number(names, self._intern)
 
     def prices(self, numbers: Ints, at_ms: Ints) -> NDArray[np.float64]:
         """Nano-dollars a unit of each, as the nearest double; NaN where the book has no price."""
@@ -188,8 +227,8 @@ class SeriesTable:
         if number is None:
             number = self._name_ids[name] = len(self.names)
             self.names.append(name)
-            self.homes.append(partition_of(name.scope, self._partitions))
-            self.counted.append(_COUNTED.get(name.scope, 0) if name.role == DRIVER else 0)
+            self._homes.rows.append(partition_of(name.scope, self._partitions))
+            self._counted.rows.append(_COUNTED.get(name.scope, 0) if name.role == DRIVER else 0)
         return number
 
 

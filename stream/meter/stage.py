@@ -27,16 +27,33 @@ COUNTERS: Final = b"counters"  # key of the row that holds them, JSON
 _PLACE: Final = b"place"
 
 
-class Meter:
-    """A stage over one partition of `usage`; `prices` is the book for estimates without a cost."""
+def attributor_of(config: Config) -> Attributor:
+    return Attributor(config.scopes, config.owners, config.owner_label, config.meter.max_label_sets)
 
-    def __init__(self, partition: int, config: Config, spend_partitions: int, prices: PriceBook) -> None:
+
+class Meter:
+    """A stage over one partition of `usage`; `prices` is the book for estimates without a cost.
+
+    Meters of one configuration may share an `attributor`: what it remembers depends on nothing else.
+    """
+
+    def __init__(
+        self,
+        partition: int,
+        config: Config,
+        spend_partitions: int,
+        prices: PriceBook,
+        attributor: Attributor | None = None,
+    ) -> None:
         self.partition = partition
         self._spend_partitions = spend_partitions
         self._factors = Factors()
-        attributor = Attributor(config.scopes, config.owners, config.owner_label, config.meter.max_label_sets)
         self._table = SeriesTable(
-            attributor, prices, self._factors, config.meter.max_label_sets, spend_partitions
+            attributor or attributor_of(config),
+            prices,
+            self._factors,
+            config.meter.max_label_sets,
+            spend_partitions,
         )
         self._sequences = Sequences()
         self._intake = Intake(config.meter, self._table, self._sequences)
@@ -120,7 +137,7 @@ class Meter:
         if rows is not None:
             distinct, inverse = np.unique(rows.key, return_inverse=True)
             names = [rows.names[number] for number in distinct]
-            home = np.array(self._table.homes)[distinct]
+            home = self._table.homes[distinct]
             for partition in range(self._spend_partitions):
                 mine = np.flatnonzero(home == partition)
                 position = np.cumsum(home == partition) - 1

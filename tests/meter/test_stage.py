@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 
 from stream.config import Config, OwnerRule
 from stream.config import Meter as Limits
+from stream.meter.stage import Meter, attributor_of
 from stream.schema import topics
 from stream.schema.calibrations import Calibration
 from stream.schema.spend import CALIBRATION, CHILD, DRIVER, NOTE, Name
 from stream.scopes import partition_of
-from tests.meter.rig import NANO, NOW, START, Rig, envelope, estimate, run
+from stream.stage import Batch
+from tests.meter.rig import BOOK, NANO, NOW, START, Rig, envelope, estimate, run
 
 HOUR, DAY = 3_600_000, 86_400_000
 FACTOR = Fraction(873_401, 1_000_000)
@@ -368,3 +370,19 @@ def test_a_label_that_decides_nothing_changes_nothing_but_one_that_a_rule_names_
         "total": 5 * NANO, "namespace=shop": 5 * NANO, "service=shop/web": 5 * NANO,
         "team=red": 2 * NANO, "team=blue": NANO, "unmapped": 2 * NANO,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("remembered", [1, 1000])
+def test_meters_that_share_an_attributor_are_what_each_is_alone(remembered: int) -> None:
+    config = Config(meter=Limits(max_label_sets=remembered))
+    attributor = attributor_of(config)
+    together = [Meter(partition, config, 4, BOOK, attributor) for partition in range(2)]
+    alone = [Meter(partition, config, 4, BOOK) for partition in range(2)]
+    for number in range(6):
+        teams = f"t{number}", f"t{number // 2}", "same"
+        values = [msgspec.json.encode(estimate(labels={"team": team}, cost_usd=None)) for team in teams]
+        batch = Batch(topics.USAGE, 0, values, range(3), [NOW] * 3, 3)
+        for meter in (*together, *alone):
+            meter.take(batch)
+        for one, other in zip(together, alone, strict=True):
+            assert one.commit(NOW) == other.commit(NOW)

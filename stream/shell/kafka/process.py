@@ -9,7 +9,7 @@ from stream.alerts.stage import Alerts
 from stream.burn.stage import Burn
 from stream.config import Config
 from stream.meter import price
-from stream.meter.stage import Meter
+from stream.meter.stage import Meter, attributor_of
 from stream.metrics import Metrics
 from stream.notify.delivery import Outcomes
 from stream.notify.registry import destinations
@@ -26,11 +26,12 @@ from stream.shell.kafka.service import StageService
 def meter_kind(config: Config) -> Kind:
     """Raises `UserError` when the price book can't be read."""
     spend_partitions, prices = config.kafka.spend_partitions, price.load(config.prices.book)
+    attributor = attributor_of(config)  # a label set is attributed once, not once in each partition
     return Kind(
         "meter",
         (topics.USAGE,),
         topics.METER_STATE,
-        lambda partition: Meter(partition, config, spend_partitions, prices),
+        lambda partition: Meter(partition, config, spend_partitions, prices, attributor),
     )
 
 
