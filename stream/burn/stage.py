@@ -32,6 +32,7 @@ from stream.stage import Batch, Commit, Output, StateRow
 # detector looks back as far, so no bucket goes unseen.
 CATCH_UP_S: Final = 300
 HOUR_S: Final = 3600
+MINUTE_S: Final = 60
 BUCKET_MS: Final = BUCKET_S * 1000
 TOP: Final = 3
 _SEVERITIES: Final = {NONE: "none", DIGEST: "digest", TICKET: "ticket", PAGE: "page"}
@@ -232,8 +233,8 @@ class Burn:
             calibration=figures.calibration,
             baseline_kind=figures.baseline_kind,
             reason=verdict.reason,
-            drivers=self.top(scope, view.time_s, DRIVER),
-            children=self.top(scope, view.time_s, CHILD),
+            drivers=self.top(scope, view.time_s, DRIVER, since_s=verdict.onset_s),
+            children=self.top(scope, view.time_s, CHILD, since_s=verdict.onset_s),
             labels=scope_labels(scope, self._config.scopes),
         )
 
@@ -268,16 +269,26 @@ class Burn:
             else exhaustion_s(now_s, budget, spent_usd, rate, end_s),
         )
 
-    def top(self, scope: str, time_s: int, role: int, count: int = TOP) -> tuple[wire.Share, ...]:
-        """The parts of a scope that spent most beyond their normal in the last 60 minutes."""
-        parts = split(self.windows, scope, role, time_s - HOUR_S, time_s)
+    def top(
+        self, scope: str, time_s: int, role: int, count: int = TOP, *, since_s: int | None = None
+    ) -> tuple[wire.Share, ...]:
+        """The parts of a scope that spent most beyond their normal since `since_s`, or in the last 60
+        minutes; with what they spent in these 60. What began a minute ago is still little in an hour."""
+        hour_ago_s = time_s - HOUR_S
+        parts = split(self.windows, scope, role, hour_ago_s, time_s)
+        if since_s is None or since_s <= hour_ago_s:
+            lately = parts
+        else:
+            lately = split(self.windows, scope, role, min(since_s, time_s - MINUTE_S), time_s)
+        excess_nusd = {part.name: part.excess_nusd for part in lately}
         shares = [
             wire.Share(name=part.name, cost_nusd=part.spent_nusd, excess_nusd=part.excess_nusd)
             for part in parts
             if part.spent_nusd
         ]
+        shares.sort(key=lambda share: (-excess_nusd.get(share.name, 0), -share.excess_nusd, share.name))
         risen = [share for share in shares if share.excess_nusd > 0]
-        return tuple(sorted(risen or shares, key=lambda share: (-share.excess_nusd, share.name))[:count])
+        return tuple((risen or shares)[:count])
 
     def expected_usd(self, scope: str, start_s: int, end_s: int) -> float | None:
         """What the baseline expects of a scope over [start, end); None if it has none."""

@@ -3,7 +3,7 @@
 import pytest
 
 from stream.burn.parts import split
-from stream.schema.spend import DRIVER
+from stream.schema.spend import DRIVER, Name
 from tests.burn.rig import NANO, START, WEB, Rig, estate, normal, record
 
 HOUR = 3600
@@ -40,3 +40,27 @@ def test_a_page_of_the_first_day_does_not_call_all_of_a_driver_excess() -> None:
     [share] = rig.burn.top(WEB, now, DRIVER)
     assert share.excess_nusd == pytest.approx(15 * NANO)
     assert share.cost_nusd == pytest.approx(25 * NANO)
+
+
+def test_what_grows_now_comes_before_what_grew_earlier_in_the_hour() -> None:
+    """A batch was $8 above normal half an hour ago; then egress runs at 60 times its normal for a minute."""
+    rig = normal(30, [(WEB, 10.0)])
+    now = START + 30 * HOUR
+
+    def minute(start_s: int, batch: float, egress: float) -> None:
+        named = {"pod_hours": batch, "egress_bytes": egress}
+        spent = [
+            (Name(WEB, driver, DRIVER), 10, start_s // 10 + bucket, round(rate * NANO / 360))
+            for driver, rate in named.items()
+            for bucket in range(6)
+        ]
+        rig.take(record(start_s + 60, *spent))
+
+    for number in range(60):
+        minute(now + 60 * number, 58.0 if 20 <= number < 30 else 10.0, 60.0 if number == 59 else 0.0)
+    rig.commit()
+    since = [share.name for share in rig.burn.top(WEB, now + HOUR, DRIVER, since_s=now + HOUR - 60)]
+    of_the_hour = rig.burn.top(WEB, now + HOUR, DRIVER)
+    assert since == ["egress_bytes", "pod_hours"]
+    assert [share.name for share in of_the_hour] == ["pod_hours", "egress_bytes"]
+    assert [round(share.excess_nusd / NANO, 3) for share in of_the_hour] == [8.0, 1.0]
