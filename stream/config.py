@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final, Literal
 import yaml
 from pydantic import Field, SecretStr, ValidationError, model_validator
 
+from stream.config_alerts import Alerting, Maintenance, Plan
 from stream.config_notify import Notify
 from stream.config_section import Section
 from stream.errors import UserError
@@ -100,25 +101,6 @@ class Burn(Section):
     """how often the figures of a signal older than 10 minutes are told anew"""
 
 
-class Alerting(Section):
-    """How signals become alerts. Seconds are event time."""
-
-    page_for_s: Annotated[int, Field(ge=0)] = 20
-    """how long the level of a page must be held before it fires"""
-    ticket_for_s: Annotated[int, Field(ge=0)] = 300
-    """how long the level of a ticket must be held before it fires"""
-    hold_s: Annotated[int, Field(ge=0)] = 600
-    """how long all must be clear before an alert is resolved"""
-    explains: Annotated[float, Field(gt=0, le=1)] = 0.6
-    """share of a wider scope's excess that a narrower one must make up to be its cause"""
-    group_wait_s: Annotated[int, Field(ge=0)] = 20
-    """least age at which a scope that has parts may fire, so that the part at fault is found first"""
-    runbook_url: str = "http://127.0.0.1:9107/runbooks/{detector}"
-    """link on a page; `{detector}` and `{scope}` are filled in"""
-    console_url: str = "http://127.0.0.1:9107"
-    """where people reach the console; the link on a page begins with it"""
-
-
 class Listen(Section):
     """One HTTP port."""
 
@@ -201,6 +183,10 @@ class Config(Section):
     """settings by detector, see [detectors](detectors.md)"""
     alerts: Alerting = Alerting()
     """from signals to alerts"""
+    maintenance: tuple[Maintenance, ...] = ()
+    """windows in which what is planned rings nobody"""
+    plans: tuple[Plan, ...] = ()
+    """planned ceilings: what may be burnt, and when"""
     notify: Notify = Notify()
     """where alerts go"""
     ingest: Http = Http(port=PORTS["ingest"])

@@ -142,6 +142,8 @@ def _row(model: type[BaseModel], key: str, parent: Any) -> list[str]:
 def _written(default: Any) -> str:
     if default in (None, ""):
         return "none"
+    if isinstance(default, Section):
+        return "see below"
     if isinstance(default, tuple):
         return f"`[{', '.join(map(str, default))}]`"
     if isinstance(default, bool):
@@ -155,12 +157,16 @@ def _kind(schema: Any) -> str:
     if len(options) > 1:
         return f"decimal number{_bounds(options[0])}"
     [one] = options
+    if "$ref" in one:
+        return "section"
     if "enum" in one:
         return " or ".join(f"`{value}`" for value in one["enum"])
     if "const" in one:
         return f"`{one['const']}`"
     if one.get("type") == "string":
-        plain = {"password": "text, secret", "path": "path"}.get(one.get("format"), "text")
+        plain = {"password": "text, secret", "path": "path", "date-time": "time with its zone"}.get(
+            one.get("format"), "text"
+        )
         return plain + (f" like `{one['pattern']}`" if "pattern" in one else "")
     if one.get("type") == "boolean":
         return "`true` or `false`"

@@ -92,6 +92,7 @@ FAMILIES: Final = (
     ),
     Family("burnline_consumer_lag_records", ("topic", "partition"), "records", "Records not yet read."),
     Family("burnline_alerts", ("severity", "state"), "", "Alerts that are not resolved."),
+    Family("burnline_feedback", ("detector", "verdict"), "", "What people said of its alerts."),
     Family("burnline_incident_excess_usd", ("incident", "scope"), "usd", "Cost beyond normal, if open."),
     Family(
         "burnline_reconcile_ratio",

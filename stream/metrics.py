@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from itertools import product
 from typing import Final
 from wsgiref.simple_server import WSGIServer
 
@@ -23,6 +24,8 @@ from stream.errors import UserError
 from stream.meter.counters import Counters
 from stream.metric_families import FAMILIES, NANO, Sample, capped, counter_samples, merged
 from stream.schema.alerts import Alert, Severity, State
+from stream.schema.commands import Command
+from stream.schema.feedback import Feedback
 from stream.scopes import BILLING
 
 # A scope has about 20 series (6 windows twice, 3 bounds, budget, ...): room for 1,000 scopes a process.
@@ -59,6 +62,7 @@ class Metrics:
         self._counters: dict[int, Counters] = {}
         self._windows_nusd: dict[int, tuple[int, int]] = {}
         self._alerts: Counter[tuple[str, str]] | None = None
+        self._feedback: Counter[tuple[str, str]] = Counter()
         self._watermarks: dict[tuple[str, int], tuple[float, float]] = {}
         self._lags: dict[tuple[str, int], int] = {}
         self._incidents_nusd: dict[tuple[str, str], int] = {}
@@ -112,11 +116,17 @@ class Metrics:
         with self._lock:
             self._windows_nusd[partition] = (overflow_nusd, too_late_nusd)
 
-    def observe_alerts(self, active: Iterable[Alert]) -> None:
-        """Every alert that is not resolved."""
+    def observe_alerts(self, active: Iterable[Alert], commands: Iterable[Command] = ()) -> None:
+        """Every alert that is not resolved, and what people asked for."""
         counted = Counter((str(alert.severity), str(alert.state)) for alert in active)
+        said = Counter(
+            (detector, str(one.verdict))
+            for one in commands
+            if isinstance(one, Feedback) and one.ended_s is None
+            for detector in one.detectors
+        )
         with self._lock:
-            self._alerts = counted
+            self._alerts, self._feedback = counted, said
 
     def observe_watermark(self, stage: str, partition: int, watermark_ms: int, now_ms: int) -> None:
         """Up to when a stage has seen everything. The lag grows by itself until the next call."""
@@ -150,7 +160,7 @@ class Metrics:
                 self._figures.pop(partition, None)
                 self._windows_nusd.pop(partition, None)
             elif stage == "alerts":
-                self._alerts = None
+                self._alerts, self._feedback = None, Counter()
 
     def stage_seconds(self, stage: str, seconds: float) -> None:
         self._stage_seconds.labels(stage).observe(seconds)
@@ -158,7 +168,8 @@ class Metrics:
     def delivered(self, destination: str, alert: Alert, latency_s: float) -> None:
         """A destination took an alert. This and the next three are `stream.notify.delivery.Outcomes`."""
         self._count(destination, "delivered")
-        if alert.state in (State.FIRING, State.ESCALATED):  # the end of an alert detects nothing
+        rings = alert.state in (State.FIRING, State.ESCALATED)  # the end of an alert detects nothing
+        if rings and alert.severity != Severity.DIGEST:
             self._latency_seconds.labels(destination).observe(latency_s)
 
     def failed(self, destination: str) -> None:
@@ -222,10 +233,12 @@ class Metrics:
         for (topic, partition), records in self._lags.items():
             yield Sample("burnline_consumer_lag_records", (topic, str(partition)), records)
         if self._alerts is not None:
-            for severity in Severity:
-                for state in (State.PENDING, State.FIRING, State.ESCALATED):
-                    labels = (str(severity), str(state))
+            for severity, state in product(Severity, State):
+                labels = (str(severity), str(state))
+                if state != State.RESOLVED and (severity != Severity.DIGEST or state == State.PENDING):
                     yield Sample("burnline_alerts", labels, self._alerts[labels])
+        for said, count in self._feedback.items():
+            yield Sample("burnline_feedback", said, count)
         for incident, excess in self._incidents_nusd.items():
             yield Sample("burnline_incident_excess_usd", incident, excess / NANO)
         for notified, count in self._notified.items():

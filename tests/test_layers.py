@@ -9,7 +9,15 @@ import pytest
 ROOT = Path(__file__).parent.parent
 STAGES = ("meter", "burn", "alerts", "incidents")
 # What a stage may use of ours beside itself. `meter.price.load` reads a file; the shell calls it.
-SHARED = {"stream.stage", "stream.config", "stream.errors", "stream.scopes", "stream.schema", "detectors"}
+SHARED = {
+    "stream.stage",
+    "stream.config",
+    "stream.config_alerts",
+    "stream.errors",
+    "stream.scopes",
+    "stream.schema",
+    "detectors",
+}
 IMPURE = {"asyncio", "aiohttp", "aiokafka", "faust", "mode", "sqlite3", "socket", "time", "random", "secrets",
           "threading", "subprocess", "requests", "urllib.request", "uuid"}  # fmt: skip
 CLOCKS = {"now", "utcnow", "today", "time", "time_ns", "monotonic"}

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from stream.config import Alerting
+from stream.config_alerts import Alerting
 from stream.schema.alerts import Severity, State
 
 # How urgent a tier is within its severity. A detector without tiers ("", such as step) is as urgent as
@@ -81,38 +81,48 @@ def advance(
     since_s: int | None = None,
     wait_s: int = 0,
     quiet: bool = False,
+    hold_s: int | None = None,
 ) -> State | None:
     """Move `life` on to `now_s`, where `level` is what the detectors say (None: clear).
 
     `since_s` lends an earlier start of this level. `wait_s` is the least age (a lent one counts) at which
-    it may fire for the first time. `quiet` keeps it from firing and escalating, but not from resolving.
+    it may fire for the first time. `quiet` keeps it from firing and escalating, but not from resolving;
+    what it keeps back is `due`. `hold_s` is longer than that of `rules` for a scope that flaps.
     Returns the state that was entered, None without a transition that people see.
     """
     if level is None:
-        return _clear(life, now_s, rules)
+        return _clear(life, now_s, rules.hold_s if hold_s is None else hold_s)
     life.clear_s = None
     since_s = now_s if since_s is None else min(since_s, now_s)
     _hold(life, level, since_s)
     if quiet or (life.fired is None and now_s - min(life.began_s, since_s) < wait_s):
         return None
-    due = [
+    reached = due(life, now_s, rules)
+    if reached is None:
+        return None
+    life.state = State.FIRING if life.fired is None else State.ESCALATED
+    life.fired_s = now_s if life.fired is None else life.fired_s
+    life.fired, life.spent_s = reached.level, reached.since_s
+    return life.state
+
+
+def due(life: Life, now_s: int, rules: Alerting) -> Held | None:
+    """The level that has been held long enough to be told, and is higher than what was told."""
+    reached = [
         held
         for held in life.held
         if held.level.severity != Severity.DIGEST and now_s - held.since_s >= _for_s(held.level, rules)
     ]
-    if not due or (life.fired is not None and due[-1].level.rank <= life.fired.rank):
+    if not reached or (life.fired is not None and reached[-1].level.rank <= life.fired.rank):
         return None
-    life.state = State.FIRING if life.fired is None else State.ESCALATED
-    life.fired_s = now_s if life.fired is None else life.fired_s
-    life.fired, life.spent_s = due[-1].level, due[-1].since_s
-    return life.state
+    return reached[-1]
 
 
-def _clear(life: Life, now_s: int, rules: Alerting) -> State | None:
+def _clear(life: Life, now_s: int, hold_s: int) -> State | None:
     life.held = []
     if life.clear_s is None:
         life.clear_s = now_s
-    if life.fired is None or now_s - life.clear_s < rules.hold_s:
+    if life.fired is None or now_s - life.clear_s < hold_s:
         return None
     life.state, life.resolved_s, life.spent_s = State.RESOLVED, now_s, now_s
     return life.state

@@ -4,8 +4,8 @@ import datetime as dt
 from typing import Final
 from urllib.parse import quote
 
-from stream.config import Alerting
-from stream.schema.alerts import Alert, State
+from stream.config_alerts import Alerting
+from stream.schema.alerts import Acknowledged, Alert, DigestLine, HeldBack, Planned, Severity, State
 
 NANO: Final = 1_000_000_000
 
@@ -72,6 +72,47 @@ def summary(alert: Alert) -> str:
     return f"{alert.scope} {verb} {burn(alert)}; {excess}"
 
 
+def over_plan(plan: Planned, burn_usd_per_hour: float) -> str:
+    """`$520/h is above the planned $400/h (load test, by ana, until 18:00 UTC).`"""
+    about = ", ".join(filter(None, (plan.note, f"by {plan.by}" if plan.by else "")))
+    until = clock(plan.until_s)
+    return f"{usd(burn_usd_per_hour)}/h is above the planned {usd(plan.ceiling_usd_per_hour)}/h" + (
+        f" ({about}, until {until})." if about else f" (until {until})."
+    )
+
+
+def acknowledged(by: Acknowledged, today_s: int | None = None) -> str:
+    """`ana since 14:05 UTC, until 15:00 UTC: looking`."""
+    until = "" if by.until_s is None else f", snoozed until {clock(by.until_s, today_s)}"
+    return f"{by.by} since {clock(by.at_s, today_s)}{until}" + (f": {by.note}" if by.note else "")
+
+
+def held_back(by: HeldBack, now_s: int) -> str:
+    """`by maintenance 'move of the database' until 18:00 UTC`."""
+    what = "plan" if by.kind == "plan" else "maintenance"
+    return f"by {what} {(by.note or by.id)!r} until {clock(by.until_s, now_s)}"
+
+
+def planned(plan: Planned, now_s: int) -> str:
+    """`up to $400/h until 18:00 UTC (load test, by ana)`."""
+    about = ", ".join(filter(None, (plan.note, f"by {plan.by}" if plan.by else "")))
+    until = clock(plan.until_s, now_s)
+    return f"up to {usd(plan.ceiling_usd_per_hour)}/h until {until}" + (f" ({about})" if about else "")
+
+
+def digest_line(line: DigestLine, today_s: int | None = None) -> str:
+    """`total: $30/h, normally $21/h (×1.4), $33 beyond normal since 1 Jan 14:00 UTC, rising. Why.`"""
+    now, normal = line.burn_usd_per_hour, line.baseline_usd_per_hour
+    usual = "" if normal is None else f", normally {usd(normal)}/h"
+    times = ratio(now, normal)
+    until = "" if line.until_s is None else f" until {clock(line.until_s, today_s)}"
+    worth = "" if line.severity == Severity.DIGEST else f", worth a {line.severity}"
+    return (
+        f"{line.scope}: {usd(now)}/h{usual}{f' ({times})' if times else ''}, {usd_of(line.excess_nusd)} beyond"
+        f" normal since {clock(line.since_s, today_s)}{until}, {line.trend}{worth}. {line.reason}".rstrip()
+    )
+
+
 def runbook_url(rules: Alerting, detector: str, scope: str) -> str:
     """`runbook_url` with {detector} and {scope} filled in; other braces are left as they are."""
     return rules.runbook_url.replace("{detector}", quote(detector, safe="")).replace(
@@ -81,3 +122,8 @@ def runbook_url(rules: Alerting, detector: str, scope: str) -> str:
 
 def console_url(rules: Alerting, scope: str) -> str:
     return f"{rules.console_url.rstrip('/')}/?scope={quote(scope, safe='')}"
+
+
+def feedback_url(rules: Alerting, scope: str, key: str) -> str:
+    """Where to say what the alert was."""
+    return f"{console_url(rules, scope)}&alert={quote(key, safe='')}"

@@ -14,7 +14,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from stream.schema.feedback import DAY_S, Feedback
+from stream.schema.feedback import DAY_S, Feedback, Time
 
 # Longer than that it is no plan any more but a blind spot; a budget or a detector's setting can say it.
 LONGEST_S: Final = 35 * DAY_S
@@ -61,9 +61,9 @@ class _Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
 
     id: _Id
     by: _Name
-    made_s: int
+    made_s: Time
     note: _Note = ""
-    ended_s: int | None = None
+    ended_s: Time | None = None
     ended_by: _Name = ""
 
 
@@ -71,8 +71,8 @@ class _Window(_Command, frozen=True, kw_only=True):
     """Holds over `[since_s, until_s)`; one that recurs only at its times within."""
 
     match: Match
-    since_s: int
-    until_s: int | None = None
+    since_s: Time
+    until_s: Time | None = None
     recurs: Recurrence | None = None
 
     def __post_init__(self) -> None:
@@ -101,7 +101,7 @@ class Acknowledge(_Command, frozen=True, kw_only=True, tag="acknowledge"):
     another key, and rings."""
 
     alert: Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
-    until_s: int | None = None
+    until_s: Time | None = None
 
 
 Command = Maintenance | Plan | Acknowledge | Feedback

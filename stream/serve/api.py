@@ -71,7 +71,7 @@ class _Api:
 
     async def alerts(self, request: web.Request) -> web.Response:
         questions.check_parameters(request, ())
-        return answer({"now_s": self._replica.now_s, "alerts": self._replica.alerts()})
+        return answer({"now_s": self._replica.now_s, "alerts": self._replica.alerting().active()})
 
     async def estimates(self, request: web.Request) -> web.Response:
         questions.check_parameters(request, ("by", "days"))

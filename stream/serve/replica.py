@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
+from stream.alerts.stage import Alerts
 from stream.burn.stage import Burn
 from stream.meter.counters import Counters
 from stream.schema.alerts import Alert
 from stream.schema.calibrations import Calibration
+from stream.schema.commands import Command
 from stream.schema.incidents import Incident
 
 
@@ -24,8 +26,11 @@ class Replica(Protocol):
     def burns(self) -> Sequence[Burn]:
         """One of each spend partition that is followed here."""
 
-    def alerts(self) -> list[Alert]:
-        """Those that stand: pending, firing or escalated."""
+    def alerting(self) -> Alerts:
+        """The alerts stage as it stands, to be read only."""
+
+    def commands(self) -> list[Command]:
+        """What people asked for, ended or not; those of the configuration first."""
 
     def transitions(self, since_s: int) -> Iterable[Alert]:
         """What was told of alerts from this event time on, resolved ones included, as far as is kept."""
@@ -40,4 +45,4 @@ class Replica(Protocol):
         """The factors that hold now."""
 
     async def append(self, topic: str, key: bytes, value: bytes) -> None:
-        """Write a record. Returns when it is durable and, if an incident, to be seen in `incidents`."""
+        """Write a record. Returns when it is durable and to be seen in `incidents` or `commands`."""

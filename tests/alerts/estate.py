@@ -6,9 +6,11 @@ from typing import Any
 import msgspec
 
 from stream.alerts.stage import Alerts
-from stream.config import DEFAULT_SCOPES, Alerting, Config
-from stream.schema import alerts, signals, topics
+from stream.config import DEFAULT_SCOPES, Config
+from stream.config_alerts import Alerting
+from stream.schema import alerts, commands, signals, topics
 from stream.schema.alerts import Alert
+from stream.schema.commands import Command
 from stream.schema.deploys import Deploy
 from stream.schema.deploys import encode as encode_deploy
 from stream.schema.signals import Evaluation, Share, Signal
@@ -109,10 +111,20 @@ class Estate:
         self.stage.take(batch([encode_deploy(deploy) for deploy in deploys], topics.DEPLOYS, self.offset))
         self.offset += len(deploys)
 
+    def ask(self, *said: Command) -> list[Alert]:
+        """People ask for something; returns what that sends at once."""
+        values = [commands.encode(one) for one in said]
+        self.stage.take(batch(values, topics.COMMANDS, self.offset))
+        self.offset += len(values)
+        return self._commit()
+
     def take(self, evaluations: Iterable[Evaluation]) -> list[Alert]:
         values = [signals.encode(one) for one in evaluations]
         self.stage.take(batch(values, first=self.offset))
         self.offset += len(values)
+        return self._commit()
+
+    def _commit(self) -> list[Alert]:
         commit = self.stage.commit(self.now_s * 1000 + 4321)
         for row in commit.state:
             if row.value is None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from stream.config import Alerting, Config
+from stream.config import Config
+from stream.config_alerts import Alerting
 from stream.schema.alerts import Alert, Severity, State
 from stream.schema.signals import Share, Signal
 from tests.alerts.estate import NANO, RULES, Estate, shares, signal

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from stream.alerts.lifecycle import TIERS, Level, Life, advance
-from stream.config import Alerting
+from stream.config_alerts import Alerting
 from stream.schema.alerts import Severity, State
 
 RULES = Alerting(page_for_s=20, ticket_for_s=60, hold_s=50)

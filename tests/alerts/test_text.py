@@ -5,7 +5,7 @@ import doctest
 import pytest
 
 from stream.alerts import text
-from stream.config import Alerting
+from stream.config_alerts import Alerting
 from tests.alerts.estate import Estate, signal
 
 

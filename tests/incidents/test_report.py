@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from stream.burn.stage import Burn
-from stream.config import Alerting
+from stream.config_alerts import Alerting
 from stream.incidents.report import report
 from stream.schema.alerts import Alert, Attached, Blame, Severity, State
 from tests.incidents.estate import (

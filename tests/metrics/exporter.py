@@ -10,6 +10,7 @@ from stream.burn.figures import Figures
 from stream.meter.counters import Counters
 from stream.metrics import Metrics, serve
 from stream.schema.alerts import Alert, Severity, State
+from stream.schema.feedback import Feedback, Verdict
 
 NANO = 10**9
 START_S = 1_767_225_600  # 2026-01-01
@@ -71,6 +72,13 @@ def alert(severity: Severity = Severity.PAGE, state: State = State.FIRING) -> Al
     )  # fmt: skip
 
 
+def feedback(id_: str, ended_s: int | None = None) -> Feedback:
+    return Feedback(
+        id=id_, by="ana", made_s=START_S, ended_s=ended_s, alert="k", verdict=Verdict.FALSE, scope="total",
+        detectors=("step", "egress"), since_s=START_S, until_s=START_S + 60, expires_s=START_S + 86_400,
+    )  # fmt: skip
+
+
 def feed(metrics: Metrics, now_ms: int, tick: int) -> None:
     """Everything that can be observed, the state after `tick` ticks."""
     metrics.observe_figures(
@@ -85,7 +93,7 @@ def feed(metrics: Metrics, now_ms: int, tick: int) -> None:
     for partition in (0, 1):
         metrics.observe_counters(partition, counters(1000 + 100 * tick))
     metrics.observe_windows(0, 0, 0)
-    metrics.observe_alerts([alert()])
+    metrics.observe_alerts([alert()], [feedback("1")])
     for stage in ("meter", "burn", "alerts"):
         metrics.observe_watermark(stage, 0, now_ms - 4000, now_ms)
         metrics.stage_seconds(stage, 0.02)

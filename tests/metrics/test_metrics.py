@@ -20,7 +20,7 @@ from stream.metrics import MAX_RECONCILED, Metrics, serve
 from stream.notify.delivery import Outcomes
 from stream.schema.alerts import Severity, State
 from stream.schema.dead_letters import Reason
-from tests.metrics.exporter import NANO, START_S, alert, counters, feed, figures, without_budget
+from tests.metrics.exporter import NANO, START_S, alert, counters, feed, feedback, figures, without_budget
 from tests.services.service import program
 
 TABLE = Path(__file__).parents[2] / "docs" / "metrics.md"
@@ -226,9 +226,20 @@ def test_alerts_are_counted_by_severity_and_state_zeros_too(metrics: Metrics) ->
     assert series(metrics, "burnline_alerts") == {}
     metrics.observe_alerts([alert(), alert(), alert(Severity.TICKET, State.PENDING)])
     assert series(metrics, "burnline_alerts") == {
-        ("page", "pending"): 0, ("page", "firing"): 2, ("page", "escalated"): 0,
+        ("page", "pending"): 0, ("page", "firing"): 2, ("page", "escalated"): 0, ("page", "acknowledged"): 0,
         ("ticket", "pending"): 1, ("ticket", "firing"): 0, ("ticket", "escalated"): 0,
+        ("ticket", "acknowledged"): 0, ("digest", "pending"): 0,
     }  # fmt: skip
+
+
+def test_what_people_said_is_counted_by_detector_until_it_is_taken_back(metrics: Metrics) -> None:
+    metrics.observe_alerts([], [feedback("1"), feedback("2"), feedback("3", ended_s=9)])
+    assert series(metrics, "burnline_feedback") == {("step", "false"): 2, ("egress", "false"): 2}
+
+
+def test_a_digest_is_no_detection(metrics: Metrics) -> None:
+    metrics.delivered("pager", alert(Severity.DIGEST), 31.0)
+    assert series(metrics, "burnline_detection_latency_seconds_count") == {("pager",): 0}
 
 
 def test_a_known_destination_starts_at_zero_so_that_its_first_failure_is_an_increase() -> None:

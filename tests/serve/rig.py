@@ -9,7 +9,8 @@ import aiohttp
 
 from stream.alerts.stage import Alerts
 from stream.burn.stage import Burn
-from stream.config import Alerting, Config, Http
+from stream.config import Config, Http
+from stream.config_alerts import Alerting
 from stream.demo.estate import Estate
 from stream.meter import price
 from stream.meter.counters import Counters
@@ -19,6 +20,7 @@ from stream.schema import incidents as incidents_schema
 from stream.schema import topics
 from stream.schema.alerts import Alert
 from stream.schema.calibrations import Calibration
+from stream.schema.commands import Command
 from stream.schema.incidents import Incident
 from stream.serve.api import application
 from stream.serve.listen import listening
@@ -69,8 +71,11 @@ class Shop:
     def burns(self) -> Sequence[Burn]:
         return self.burned
 
-    def alerts(self) -> list[Alert]:
-        return self.stage.active()
+    def alerting(self) -> Alerts:
+        return self.stage
+
+    def commands(self) -> list[Command]:
+        return self.stage.commands()
 
     def transitions(self, since_s: int) -> Iterable[Alert]:
         return [alert for alert in self.told if alert.time_s >= since_s]
@@ -87,6 +92,9 @@ class Shop:
     async def append(self, topic: str, key: bytes, value: bytes) -> None:
         await asyncio.sleep(0.02)  # as with a real log, others get their turn meanwhile
         self.appended.append(Output(topic, key, value))
+        if topic == topics.COMMANDS:
+            self.stage.take(self._batch(topic, 0, [value]))
+            return
         incident = incidents_schema.decode(value)
         self.kept[incident.id] = incident
 

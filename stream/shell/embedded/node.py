@@ -74,7 +74,7 @@ class Node:
         """Write a record to a stored topic; the stage that reads it gets it at once."""
         position = self.database.end(topic)
         self.database.append([Output(topic, key, value)], now_ms)
-        if topic == topics.DEPLOYS:
+        if topic in (topics.DEPLOYS, topics.COMMANDS):
             self.alerts.take(Batch(topic, 0, [value], [position], [now_ms], position + 1))
         elif topic == topics.CALIBRATIONS:
             self.meter.calibrate(value)

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
+from stream.alerts.stage import Alerts
 from stream.burn.stage import Burn
 from stream.meter.counters import Counters
 from stream.reconcile.ratio import Ratios
@@ -11,6 +12,7 @@ from stream.schema import incidents as incidents_schema
 from stream.schema import topics
 from stream.schema.alerts import Alert
 from stream.schema.calibrations import Calibration
+from stream.schema.commands import Command
 from stream.schema.incidents import Incident
 from stream.shell.embedded.node import Node
 
@@ -50,8 +52,11 @@ class EmbeddedReplica:
     def burns(self) -> Sequence[Burn]:
         return [self._node.burn]
 
-    def alerts(self) -> list[Alert]:
-        return self._node.alerts.active()
+    def alerting(self) -> Alerts:
+        return self._node.alerts
+
+    def commands(self) -> list[Command]:
+        return self._node.alerts.commands()
 
     def transitions(self, since_s: int) -> Iterable[Alert]:
         told = (alerts_schema.decode(value) for value in self._node.database.values(topics.ALERTS))

@@ -42,9 +42,7 @@ class NotifyService(Service):
 
     mundane_level = "debug"  # mode would log each start and stop
 
-    def __init__(
-        self, kafka: Kafka, settings: Notify, destination: Destination, outcomes: Outcomes
-    ) -> None:
+    def __init__(self, kafka: Kafka, settings: Notify, destination: Destination, outcomes: Outcomes) -> None:
         super().__init__()
         self._kafka = kafka
         self._settings = settings

@@ -84,7 +84,7 @@ class Observer:
                 if self._figures_are_due(stage):
                     yield partial(metrics.observe_figures, stage.figures(), stage.partition)
             case Alerts():
-                yield partial(metrics.observe_alerts, stage.active())
+                yield partial(metrics.observe_alerts, stage.active(), stage.commands())
                 if stage.now_s:
                     yield self._watermark("alerts", 0, stage.now_s * 1000)
 
@@ -108,12 +108,12 @@ def _place(stage: Stage) -> tuple[str, int, tuple[str, ...]]:
         case Burn():
             return "burn", stage.partition, (topics.SPEND,)
         case _:
-            return "alerts", 0, (topics.SIGNALS, topics.DEPLOYS)
+            return "alerts", 0, (topics.SIGNALS, topics.DEPLOYS, topics.COMMANDS)
 
 
 class LagService(Service):
     """Asks Kafka now and then how much is still to be read. Of a topic that is written in transactions
-    (all but `usage` and `deploys`) the last transaction's marker counts as a record not yet read."""
+    (all but `usage`, `deploys` and `commands`) the last one's marker counts as a record not yet read."""
 
     mundane_level = "debug"  # mode would log each start and stop
 

@@ -46,7 +46,8 @@ def burn_kind(config: Config) -> Kind:
 
 
 def alerts_kind(config: Config) -> Kind:
-    return Kind("alerts", (topics.SIGNALS, topics.DEPLOYS), topics.ALERT_STATE, lambda _: Alerts(config))
+    inputs = (topics.SIGNALS, topics.DEPLOYS, topics.COMMANDS)
+    return Kind("alerts", inputs, topics.ALERT_STATE, lambda _: Alerts(config))
 
 
 def build_meter(config: Config, hooks: Hooks) -> Service:

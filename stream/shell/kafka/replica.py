@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from stream.alerts.board import Board
 from stream.alerts.stage import Alerts
 from stream.burn.stage import Burn
 from stream.config import Config
@@ -15,10 +16,12 @@ from stream.meter.stage import COUNTERS
 from stream.reconcile.ratio import Ratios
 from stream.schema import alerts as alerts_schema
 from stream.schema import calibrations as calibrations_schema
+from stream.schema import commands as commands_schema
 from stream.schema import incidents as incidents_schema
 from stream.schema import topics
 from stream.schema.alerts import Alert
 from stream.schema.calibrations import Calibration
+from stream.schema.commands import Command
 from stream.schema.incidents import Incident
 from stream.stage import StateRow
 
@@ -28,6 +31,7 @@ MAX_TRANSITIONS: Final = 20_000
 FOLLOWED: Final = (
     topics.ALERTS,
     topics.ALERT_STATE,
+    topics.COMMANDS,
     topics.INCIDENTS,
     topics.CALIBRATIONS,
     topics.VARIANCES,
@@ -50,7 +54,9 @@ class KafkaReplica:
         self._config = config
         self._append = append
         self._alert_rows: dict[bytes, bytes] = {}
-        self._active: list[Alert] | None = []
+        self._alerting: Alerts | None = None
+        self._fixed = list(Board(config).all())
+        self._commands: dict[bytes, Command] = {}
         self._transitions: deque[Alert] = deque(maxlen=MAX_TRANSITIONS)
         self._incidents: dict[str, Incident] = {}
         self._calibrations: dict[bytes, Calibration] = {}
@@ -69,11 +75,14 @@ class KafkaReplica:
             case topics.ALERTS:
                 self._transitions.append(alerts_schema.decode(value))
             case topics.ALERT_STATE:
-                self._active = None
+                self._alerting = None
                 if value is None:
                     self._alert_rows.pop(key, None)
                 else:
                     self._alert_rows[key] = value
+            case topics.COMMANDS if value is not None:
+                command = commands_schema.decode(value)
+                self._commands[commands_schema.key(command)] = command
             case topics.INCIDENTS:
                 incident = incidents_schema.decode(value)
                 self._incidents[incident.id] = incident
@@ -95,12 +104,14 @@ class KafkaReplica:
     def burns(self) -> Sequence[Burn]:
         return list(self.stages.values())
 
-    def alerts(self) -> list[Alert]:
-        if self._active is None:
-            stage = Alerts(self._config)
-            stage.restore(StateRow(key, value) for key, value in self._alert_rows.items())
-            self._active = stage.active()
-        return self._active
+    def alerting(self) -> Alerts:
+        if self._alerting is None:
+            self._alerting = Alerts(self._config)
+            self._alerting.restore(StateRow(key, value) for key, value in self._alert_rows.items())
+        return self._alerting
+
+    def commands(self) -> list[Command]:
+        return [*self._fixed, *self._commands.values()]
 
     def transitions(self, since_s: int) -> Iterable[Alert]:
         return [alert for alert in self._transitions if alert.time_s >= since_s]
