@@ -214,6 +214,15 @@ class Config(Section):
         return {**document, **sections}
 
     @model_validator(mode="after")
+    def _names_differ(self) -> "Config":
+        for section in ("maintenance", "plans"):
+            names = [window.name for window in getattr(self, section)]
+            for name in names:
+                if names.count(name) > 1:
+                    raise ValueError(f"{section}: two are called {name!r}: give each its own name")
+        return self
+
+    @model_validator(mode="after")
     def _scopes_are_known(self) -> "Config":
         names = [rule.name for rule in self.scopes]
         if "total" not in names:

@@ -104,12 +104,12 @@ def digest_line(line: DigestLine, today_s: int | None = None) -> str:
     """`total: $30/h, normally $21/h (×1.4), $33 beyond normal since 1 Jan 14:00 UTC, rising. Why.`"""
     now, normal = line.burn_usd_per_hour, line.baseline_usd_per_hour
     usual = "" if normal is None else f", normally {usd(normal)}/h"
-    times = ratio(now, normal)
+    times = f" ({many})" if (many := ratio(now, normal)) else ""
     until = "" if line.until_s is None else f" until {clock(line.until_s, today_s)}"
     worth = "" if line.severity == Severity.DIGEST else f", worth a {line.severity}"
     return (
-        f"{line.scope}: {usd(now)}/h{usual}{f' ({times})' if times else ''}, {usd_of(line.excess_nusd)} beyond"
-        f" normal since {clock(line.since_s, today_s)}{until}, {line.trend}{worth}. {line.reason}".rstrip()
+        f"{line.scope}: {usd(now)}/h{usual}{times}, {usd_of(line.excess_nusd)} beyond normal"
+        f" since {clock(line.since_s, today_s)}{until}, {line.trend}{worth}. {line.reason}".rstrip()
     )
 
 
