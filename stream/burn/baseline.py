@@ -117,9 +117,8 @@ class Baseline:
         """US dollars of each hour and scope; NaN before (and in) the hour the scope first appeared."""
         ring = self._rings.rings[_HOUR]
         mine = slice(0, self._size) if series is None else slice(series, series + 1)
-        usd = ring.data[hours % ring.spec.slots, mine] / 1e9
-        known = (hours[:, None] > self._rings.first_hour[None, mine]) & (hours >= ring.tail)[:, None]
-        return np.where(known & (hours <= ring.head)[:, None], usd, np.nan)
+        known = (hours[:, None] > self._rings.first_hour[None, mine]) & ring.holds(hours)[:, None]
+        return np.where(known, ring.at(hours, mine) / 1e9, np.nan)
 
     def _measure_spread(self, hour: int) -> None:
         """Of the 5-minute rate: within the hour and from hour to hour, over the trailing day."""

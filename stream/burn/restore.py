@@ -13,6 +13,7 @@ from stream.schema.windows import CHUNK
 Ints = NDArray[np.int64]
 
 _NOTHING: Final = -1
+_EMPTY: Final = np.zeros(CHUNK, np.int64)
 
 
 class Restore:
@@ -36,7 +37,7 @@ class Restore:
                 rings.total_nusd[first : first + CHUNK] = schema.decode_totals(value)
             case schema.BUCKET_ROW:
                 bucket, values = schema.decode_bucket(value)
-                rings.rings[key.level].data[key.slot, first : first + len(values)] = values
+                rings.rings[key.level].cells.put(key.slot, key.chunk, values)
                 self._given[key.level][key.chunk][key.slot] = bucket
 
     def settle(self, head_s: int) -> None:
@@ -51,7 +52,8 @@ class Restore:
             held = ring.bucket(np.arange(ring.spec.slots))
             for chunk, given in self._given[level].items():
                 gone = np.flatnonzero((given != _NOTHING) & (given != held))
-                ring.data[gone, chunk * CHUNK : (chunk + 1) * CHUNK] = 0
+                for slot in gone.tolist():
+                    ring.cells.put(slot, chunk, _EMPTY)
                 if level:
                     ring.explicit[:, chunk] = given == held
             if level:
@@ -66,5 +68,6 @@ def _fold(ring: Ring, finer: Ring) -> None:
     ratio = ring.spec.width_s // finer.spec.width_s
     for bucket in range(max(ring.tail, -(-finer.tail // ratio)), ring.head + 1):
         slot = bucket % ring.spec.slots
-        folded = finer.total(bucket * ratio, (bucket + 1) * ratio)
-        ring.data[slot] = np.where(np.repeat(ring.explicit[slot], CHUNK), ring.data[slot], folded)
+        folded = finer.total(bucket * ratio, (bucket + 1) * ratio).reshape(-1, CHUNK)
+        for chunk in np.flatnonzero(~ring.explicit[slot] & folded.any(axis=1)).tolist():
+            ring.cells.put(slot, chunk, folded[chunk])

@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from stream.burn.cells import Cells
 from stream.schema import windows as schema
 from stream.schema.windows import CHUNK
 from stream.stage import StateRow
@@ -35,23 +36,24 @@ class Spec:
     slots: int
 
 
-# 10 s x 1 h + 1 min x 24 h + 1 h x 37 d: 2,688 buckets of 8 bytes are 21.5 KB a scope.
+# 10 s x 1 h + 1 min x 24 h + 1 h x 37 d: 2,688 buckets of 4 to 6 bytes are 10.8 to 16.1 KB a scope.
 # 37 days, so that a restart finds the 5 weeks behind every hour of the last day: 35 + 1, and the open one.
 SCOPE_RINGS: Final = (Spec(10, 360), Spec(60, 1440), Spec(3600, 888))
-# Parts of a scope (drivers, child scopes): 1 min x 2 h + 1 h x 8 d, 2.5 KB; a scope has many of them.
+# Parts of a scope (drivers, child scopes): 1 min x 2 h + 1 h x 8 d, 1.2 to 1.9 KB; a scope has many of them.
 COMPONENT_RINGS: Final = (Spec(60, 120), Spec(3600, 192))
 
 
 class Ring:
-    """One ring: `data[bucket % slots, series]` in nano-dollars. By slot and chunk, `explicit` where a state
-    row holds the bucket because it can't be folded from the finer ring, and `dirty` where a row is due."""
+    """One ring: `cells` by slot (bucket modulo the ring's length) and series, in nano-dollars. By slot and
+    chunk, `explicit` where a state row holds the bucket because it can't be folded from the finer ring, and
+    `dirty` where a row is due."""
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         self.head = -1
-        self.data: Ints = np.zeros((spec.slots, CHUNK), np.int64)
-        self.explicit: Bools = np.zeros((spec.slots, 1), np.bool_)
-        self.dirty: Bools = np.zeros((spec.slots, 1), np.bool_)
+        self.cells = Cells(spec.slots)
+        self.explicit: Bools = np.zeros((spec.slots, 0), np.bool_)
+        self.dirty: Bools = np.zeros((spec.slots, 0), np.bool_)
 
     @property
     def tail(self) -> int:
@@ -59,7 +61,7 @@ class Ring:
         return max(0, self.head - self.spec.slots + 1)
 
     def grow(self, chunks: int) -> None:
-        self.data = _wider(self.data, chunks * CHUNK)
+        self.cells.reserve(chunks)
         self.explicit = _wider(self.explicit, chunks)
         self.dirty = _wider(self.dirty, chunks)
 
@@ -70,7 +72,9 @@ class Ring:
         slots: slice | Ints = slice(None)
         if self.head >= 0 and head - self.head < self.spec.slots:
             slots = np.arange(self.head + 1, head + 1) % self.spec.slots
-        self.data[slots] = 0
+            self.cells.clear(slots)
+        else:
+            self.cells.clear_all()
         self.explicit[slots] = False
         self.dirty[slots] = False
         self.head = head
@@ -88,20 +92,39 @@ class Ring:
 
     def rows(self, first: int, last: int, series: slice = slice(None)) -> Ints:
         """Buckets [first, last) of all series or some, oldest first; zero where not held."""
-        buckets = np.arange(first, last)
-        rows = self.data[buckets % self.spec.slots, series]
-        rows[(buckets < self.tail) | (buckets > self.head)] = 0
+        return self.at(np.arange(first, last), series)
+
+    def at(self, buckets: Ints, series: slice = slice(None)) -> Ints:
+        """Any buckets (of one axis) of all series or some; zero where not held."""
+        rows = self.cells.rows(buckets % self.spec.slots, series)
+        rows[~self.holds(buckets)] = 0
         return rows
 
-    def total(self, first: int, last: int, series: int | slice | Ints = slice(None)) -> Ints:
-        """Sum over buckets [first, last), of all series, one or some."""
+    def of(self, series: int, buckets: Ints) -> Ints:
+        """Any buckets of one series; zero where not held."""
+        return np.where(self.holds(buckets), self.cells.of(series, buckets % self.spec.slots), 0)
+
+    def holds(self, buckets: Ints) -> Bools:
+        return np.asarray((buckets >= self.tail) & (buckets <= self.head))
+
+    def total(self, first: int, last: int) -> Ints:
+        """Of every series, the sum over buckets [first, last)."""
+        return sum((self.cells.total(slots) for slots in self._slots(first, last)), start=self.nothing())
+
+    def total_of(self, series: int, first: int, last: int) -> int:
+        """The same of one series."""
+        return sum(int(self.cells.of(series, slots).sum()) for slots in self._slots(first, last))
+
+    def nothing(self) -> Ints:
+        return np.zeros(self.dirty.shape[1] * CHUNK, np.int64)
+
+    def _slots(self, first: int, last: int) -> list[slice]:
+        """Where those of the buckets [first, last) lie that are held."""
         first, last = max(first, self.tail), min(last, self.head + 1)
         if first >= last:
-            return np.zeros_like(self.data[0, series])
+            return []
         low, high = first % self.spec.slots, (last - 1) % self.spec.slots + 1
-        if low < high:
-            return np.asarray(self.data[low:high, series].sum(axis=0))
-        return np.asarray(self.data[low:, series].sum(axis=0) + self.data[:high, series].sum(axis=0))
+        return [slice(low, high)] if low < high else [slice(low, None), slice(high)]
 
 
 class RingSet:
@@ -113,12 +136,15 @@ class RingSet:
         self.rings = tuple(Ring(spec) for spec in specs)
         self.names: list[bytes] = []
         self.ids: dict[bytes, int] = {}
-        self.total_nusd: Ints = np.zeros(CHUNK, np.int64)
-        self.first_hour: Ints = np.full(CHUNK, NEVER, np.int64)
+        self.total_nusd: Ints = np.zeros(0, np.int64)
+        self.first_hour: Ints = np.full(0, NEVER, np.int64)
         self.head_s = -1
+        self.revised = 0
+        """How often money has reached a bucket of the coarsest ring that had closed."""
         self._totals = totals
         self._new: set[int] = set()  # chunks with new names or first hours
-        self._moved: Bools = np.zeros(1, np.bool_)  # chunks with new totals
+        self._moved: Bools = np.zeros(0, np.bool_)  # chunks with new totals
+        self.reserve(1)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -139,10 +165,10 @@ class RingSet:
         return number
 
     def reserve(self, series: int) -> None:
-        """Room for so many series; a quarter more than there was, as arrays are copied each time."""
+        """Room for so many series. What is copied for that is small beside the cells, which are not."""
         if series <= len(self.total_nusd):
             return
-        chunks = max(-(-series // CHUNK), len(self._moved) * 5 // 4)
+        chunks = -(-series // CHUNK)
         for ring in self.rings:
             ring.grow(chunks)
         self.total_nusd = _wider(self.total_nusd, chunks * CHUNK)
@@ -162,8 +188,7 @@ class RingSet:
             ring.advance((head_s - 1) // width)
             if level:
                 for bucket in range(max(closed_from, ring.tail), head_s // width):
-                    holds = ring.data[bucket % ring.spec.slots].reshape(-1, CHUNK).any(axis=1)
-                    ring.mark(bucket, holds, coarse=True)
+                    ring.mark(bucket, ring.cells.holds(bucket % ring.spec.slots), coarse=True)
         self.head_s = head_s
 
     def add(self, series: Ints, width_s: Ints, bucket: Ints, cost_nusd: Ints) -> int:
@@ -180,11 +205,13 @@ class RingSet:
             width = ring.spec.width_s
             mine = bucket * width_s // width
             held = (width_s <= width) & (mine >= ring.tail) & (mine <= ring.head)
-            np.add.at(ring.data, (mine[held] % ring.spec.slots, series[held]), cost_nusd[held])
+            ring.cells.add(mine[held] % ring.spec.slots, series[held], cost_nusd[held])
             if level == 0:
                 written = held
             else:
                 closed = (mine + 1) * width <= self.head_s
+                if level == len(self.rings) - 1 and (held & closed).any():
+                    self.revised += 1
                 written = held & (closed | ~finer_held | ring.explicit[mine % ring.spec.slots, chunk])
             ring.mark(mine[written], chunk[written], coarse=level > 0)
             finer_held = held
@@ -217,7 +244,8 @@ class RingSet:
             places = zip(slots.tolist(), chunks.tolist(), ring.bucket(slots).tolist(), strict=True)
             for slot, number, bucket in places:
                 first = number * CHUNK
-                values = ring.data[slot, first : min(first + CHUNK, len(self.names))]
+                some = slice(first, min(first + CHUNK, len(self.names)))
+                [values] = ring.cells.rows(np.array([slot]), some)
                 key = schema.Key(schema.BUCKET_ROW, self.group, number, level, slot)
                 yield StateRow(key.encode(), schema.encode_bucket(bucket, values))
             ring.dirty[:] = False
@@ -229,16 +257,14 @@ class RingSet:
         width = self.rings[level].spec.width_s
         first, last = -(-start_s // width), end_s // width
         if first >= last:
-            return self.between(start_s, end_s, level - 1) if level and start_s < end_s else self._zeros()
+            finer = level and start_s < end_s
+            return self.between(start_s, end_s, level - 1) if finer else self.rings[0].nothing()
         inner = self.rings[level].total(first, last)
         if start_s < first * width:
             inner = inner + self.between(start_s, first * width, level - 1)
         if last * width < end_s:
             inner = inner + self.between(last * width, end_s, level - 1)
         return inner
-
-    def _zeros(self) -> Ints:
-        return np.zeros_like(self.total_nusd)
 
     def spent_nusd(self, series: int, start_s: int, end_s: int) -> int:
         """Money of one series over [start, end), at the finest resolution still held. The ends are
@@ -250,14 +276,12 @@ class RingSet:
             held_from = -(-ring.tail * width // coarser) * coarser
             lower = max(start_s, held_from)
             if lower < upper:
-                total += int(ring.total(lower // width, -(-upper // width), series))
+                total += ring.total_of(series, lower // width, -(-upper // width))
                 upper = min(upper, lower)
         return total
 
 
 def _wider(array: NDArray[_T], capacity: int) -> NDArray[_T]:
     wider = np.zeros((*array.shape[:-1], capacity), array.dtype)
-    # Slots that hold nothing are left untouched: memory that is never written is never taken.
-    used = array.any(axis=-1)
-    wider[..., : array.shape[-1]][used] = array[used]
+    wider[..., : array.shape[-1]] = array
     return wider

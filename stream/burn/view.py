@@ -41,6 +41,7 @@ class Lookout:
         self._scopes: tuple[str, ...] = ()
         self._budgets: Floats = np.zeros(0)
         self._remaining: tuple[int, int, Floats, Floats] = (-1, 0, np.zeros(0), np.zeros(0))
+        self._past: tuple[tuple[int, ...], NDArray[np.int64]] = ((), np.zeros(0, np.int64))
 
     def look(self, time_s: int, *, drivers: bool = False) -> Look:
         """`time_s` ends a closed bucket. Money after it is not looked at. `drivers` fills what
@@ -67,7 +68,7 @@ class Lookout:
                 spent = rings.between(start_s, time_s)[:size]
             burn[window_s] = np.asarray(spent * (3600 / (time_s - start_s) / 1e9), np.float64)
         month = Month.around(time_s)
-        month_nusd = rings.between(month.start_s, hour_s)[:size] + this_hour
+        month_nusd = self._past_nusd(month.start_s, hour_s)[:size] + this_hour
         old_enough = rings.first_hour[:size] * 3600
         for window_s in WINDOWS_S:
             burn[window_s] = np.where(old_enough > time_s - min(window_s, HOUR_S), np.nan, burn[window_s])
@@ -109,9 +110,8 @@ class Lookout:
         rate = np.zeros(size)
         noted = self._windows.notes.get(remark, {})
         if noted:
-            ring = self._windows.components.rings[-1]
-            total = ring.total(hour - HOURS, hour, np.array(list(noted.values())))
-            rate[list(noted)] = total / (HOURS * 1e9)
+            total = self._windows.components.rings[-1].total(hour - HOURS, hour)
+            rate[list(noted)] = total[list(noted.values())] / (HOURS * 1e9)
         return rate
 
     def _names(self) -> tuple[str, ...]:
@@ -121,6 +121,14 @@ class Lookout:
             self._scopes = tuple(names)
             self._budgets = np.array([self._budgets_usd.get(name, np.nan) for name in names])
         return self._scopes
+
+    def _past_nusd(self, start_s: int, hour_s: int) -> NDArray[np.int64]:
+        """Money of the month's whole hours: up to 744 of them, which seldom change."""
+        rings = self._windows.scopes
+        known_by = (start_s, hour_s, len(rings), rings.revised)
+        if self._past[0] != known_by:
+            self._past = (known_by, rings.between(start_s, hour_s))
+        return self._past[1]
 
     def _remaining_usd(self, time_s: int, month: Month) -> Floats:
         """What the baseline expects from now to the month's end: the rest of this hour, at its mean, and

@@ -79,7 +79,7 @@ class Views:
         width_s = ring.spec.width_s
         closed = max(burn.evaluated_s, 0) // width_s
         buckets = np.arange(max(ring.tail, closed - DAYS_HELD * DAY_S // width_s), closed)
-        rates = ring.data[buckets % ring.spec.slots, number] / _NANO * HOUR_S / width_s
+        rates = ring.of(number, buckets) / _NANO * HOUR_S / width_s
         known = buckets * width_s // HOUR_S >= rings.first_hour[number]
         return {
             "scope": scope,

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from copy import deepcopy
 from itertools import pairwise
 from typing import Any
 
@@ -228,9 +227,9 @@ def test_a_row_that_no_ring_holds_is_lost_to_the_windows_but_not_to_the_total() 
 
 @pytest.mark.parametrize("specs", [SCOPE_RINGS, COMPONENT_RINGS])
 def test_memory_of_a_series(specs: tuple[Spec, ...]) -> None:
-    """At most 24 KiB a scope, 3 KiB a part of one: 10,000 scopes with 20 parts each take 0.7 GB."""
-    size = sum(ring.data.nbytes for ring in RingSet("s", specs).rings) / CHUNK
-    assert size <= (24 * 1024 if specs is SCOPE_RINGS else 3 * 1024)
+    """At most 16 KiB a scope, 2 KiB a part of one: 10,000 scopes with 20 parts each take 0.6 GB."""
+    size = sum(ring.cells.nbytes for ring in RingSet("s", specs).rings) / CHUNK
+    assert size <= (16 * 1024 if specs is SCOPE_RINGS else 2 * 1024)
     assert all(b.width_s % a.width_s == 0 and a.width_s * a.slots >= b.width_s
                for a, b in pairwise(specs))  # fmt: skip
 
@@ -271,11 +270,11 @@ def test_an_open_hour_that_holds_more_than_its_minutes_is_written_as_it_goes_on(
 def test_a_commit_a_second_writes_only_the_open_block() -> None:
     rings = filled()
     list(rings.changes())
-    before = deepcopy(rings.rings[0].data)
+    before = rings.rings[0].cells.rows(np.arange(360))
     rings.advance(T + 5410)
     rings.add(np.array([0]), np.array([10]), np.array([T // 10 + 540]), np.array([1]))
     assert len(list(rings.changes())) == 2  # of the whole chunk: its totals and the open bucket
-    assert (rings.rings[0].data != before).sum() <= 1
+    assert (rings.rings[0].cells.rows(np.arange(360)) != before).sum() <= 1
 
 
 def test_more_series_than_there_was_room_for() -> None:

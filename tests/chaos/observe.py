@@ -129,8 +129,8 @@ def _buckets(burn: Burn) -> dict[Bucket, int]:
     found: dict[Bucket, int] = {}
     for rings in (burn.windows.scopes, burn.windows.components):
         for ring in rings.rings:
-            for slot, index in np.argwhere(ring.data).tolist():
-                lap = (ring.head - slot) % ring.spec.slots
+            held = ring.rows(ring.tail, ring.head + 1)
+            for place, index in np.argwhere(held).tolist():
                 series = windows.decode_name(rings.names[index])
-                found[series, ring.spec.width_s, ring.head - lap] = int(ring.data[slot, index])
+                found[series, ring.spec.width_s, ring.tail + place] = int(held[place, index])
     return found

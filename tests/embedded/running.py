@@ -13,6 +13,8 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
+import numpy as np
+
 from stream.config import Config
 from stream.shell.embedded.database import Database
 from stream.shell.embedded.node import Node
@@ -129,7 +131,8 @@ def _windows(node: Node) -> dict[str, Any]:
     for group in (node.burn.windows.scopes, node.burn.windows.components):
         for name, series in group.ids.items():
             for ring in group.rings:
-                for bucket in range(ring.tail, ring.head + 1):
-                    if nusd := int(ring.data[bucket % ring.spec.slots, series]):
+                buckets = np.arange(ring.tail, ring.head + 1)
+                for bucket, nusd in zip(buckets.tolist(), ring.of(series, buckets).tolist(), strict=True):
+                    if nusd:
                         found[f"{name!r} {ring.spec.width_s} {bucket}"] = nusd
     return found
