@@ -171,6 +171,6 @@ def test_a_replay_that_died_is_played_again(tmp_path: Path) -> None:
     assert two["balanced"] and two["accepted"] == one["accepted"]
     assert two["accepted_nusd"] == one["accepted_nusd"]
     # A replay commits once a second: all of it, or the first second of a slow machine.
-    assert one["sent"] < two["sent"] <= 2 * one["sent"], "what was committed before it died came a second time"
+    assert one["sent"] < two["sent"] <= 2 * one["sent"], "what was committed before it died came again"
     told = alerts(tmp_path / "spend.db")
     assert sorted(told) == sorted(set(told)) == sorted(alerts(tmp_path / "whole" / "spend.db"))
