@@ -9,16 +9,18 @@ from typing import Final
 
 import msgspec
 
+from stream.alerts.board import matches
 from stream.alerts.clock import Clock
 from stream.alerts.held import Report
 from stream.alerts.watch import Watch
 from stream.config import Config
 from stream.schema import alerts, commands, dead_letters, deploys, signals, topics
 from stream.schema.alerts import Alert, DigestLine
-from stream.schema.commands import Command
+from stream.schema.commands import Command, Maintenance, Plan
 from stream.schema.dead_letters import DeadLetter, Reason
 from stream.schema.deploys import Deploy
 from stream.schema.signals import Evaluation
+from stream.scopes import scope_labels
 from stream.stage import Batch, Commit, Output, StateRow
 
 DEPLOYS_KEPT_S: Final = 24 * 3600  # as far back as the longest window puts an onset
@@ -36,6 +38,7 @@ class Alerts:
     """
 
     def __init__(self, config: Config) -> None:
+        self._config = config
         self._rules = config.alerts
         self._clock = Clock()
         self._watch = Watch(config, self._suspects)
@@ -68,6 +71,11 @@ class Alerts:
     def held_back(self) -> list[Report]:
         """By window that holds now: what would have been told without it."""
         return self._watch.reports.standing()
+
+    def covers(self, window: Maintenance | Plan, scope: str) -> bool:
+        """Whether a window is about a scope."""
+        labels = scope_labels(scope, self._config.scopes)
+        return matches(window.match, scope, labels, self._config.owners)
 
     def commands(self) -> list[Command]:
         """What people asked for, those of the configuration first, as far as it is not long over."""

@@ -1,8 +1,6 @@
 """`burnline incident`: open, follow and close incidents, and write the postmortem's cost section."""
 
-import getpass
 import sys
-import time
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -14,6 +12,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from stream.alerts import text
+from stream.cli import people
 from stream.cli.api import Api, Url, connect
 from stream.cli.options import ConfigFile, Json
 from stream.cli.times import moment_s
@@ -48,7 +47,12 @@ def open_(
 
     Example: burnline incident open --scope service=shop/checkout --since 14:02 --title "Checkout runs away"
     """
-    body = {"scopes": scope, "since_s": moment_s(since, _now_s()), "title": title, "opened_by": _who()}
+    body = {
+        "scopes": scope,
+        "since_s": moment_s(since, people.now_s()),
+        "title": title,
+        "opened_by": people.who(),
+    }
     incident = connect(config, url).post("/api/v1/incidents", body)
     _tell(incident, as_json, f"{incident['id']} is open. Its cost: burnline incident show {incident['id']}")
 
@@ -62,7 +66,7 @@ def list_(config: ConfigFile = None, url: Url = None, as_json: Json = False) -> 
     found = connect(config, url).get("/api/v1/incidents")["incidents"]
     if as_json:
         for incident in found:
-            _print_json(incident)
+            people.print_json(incident)
         return
     if not found:
         print("No incident has been opened.")
@@ -89,7 +93,7 @@ def show(incident: Id, config: ConfigFile = None, url: Url = None, as_json: Json
     """
     cost = connect(config, url).get(_path(incident))
     if as_json:
-        _print_json(cost)
+        people.print_json(cost)
         return
     console = Console()
     for line in _facts(cost):
@@ -160,7 +164,7 @@ def report(
 
 
 def _change(api: Api, incident: str, verb: str, at: str | None) -> dict[str, Any]:
-    body = {} if at is None else {"at_s": moment_s(at, _now_s())}
+    body = {} if at is None else {"at_s": moment_s(at, people.now_s())}
     changed: dict[str, Any] = api.post(f"{_path(incident)}/{verb}", body)
     return changed
 
@@ -188,13 +192,9 @@ def _facts(cost: dict[str, Any]) -> list[str]:
 
 def _tell(incident: dict[str, Any], as_json: bool, sentence: str) -> None:
     if as_json:
-        _print_json(incident)
+        people.print_json(incident)
     else:
         print(sentence)
-
-
-def _print_json(value: Any) -> None:
-    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
 
 
 def _path(incident: str) -> str:
@@ -203,15 +203,3 @@ def _path(incident: str) -> str:
 
 def _clock(time_s: int | None) -> str:
     return "" if time_s is None else text.clock(time_s)
-
-
-def _now_s() -> int:
-    return int(time.time())
-
-
-def _who() -> str:
-    """Who opened it, for the timeline; a container may have no name for its user."""
-    try:
-        return getpass.getuser()[:100]
-    except (KeyError, OSError, ImportError):
-        return "cli"

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stream.cli import config, demo, incident, reconcile, replay, run, topics
+from stream.cli import alert, config, demo, feedback, incident, planned, reconcile, replay, run, topics
 from stream.errors import UserError
 from stream.shell.garbage import collect_rarely
 
@@ -26,6 +26,10 @@ app.command("run")(run.run)
 app.command("meter")(run.meter)
 app.command("worker")(run.worker)
 app.command("serve")(run.serve)
+app.add_typer(alert.app, name="alert")
+app.add_typer(planned.maintenance, name="maintenance")
+app.add_typer(planned.plan, name="plan")
+app.add_typer(feedback.app, name="feedback")
 app.add_typer(incident.app, name="incident")
 app.add_typer(config.app, name="config")
 app.add_typer(topics.app, name="topics")

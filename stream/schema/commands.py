@@ -126,7 +126,11 @@ def key(command: Command) -> bytes:
 
 def kind(command: Command) -> str:
     """`maintenance`, `plan`, `acknowledge` or `feedback`."""
-    return str(type(command).__struct_config__.tag)
+    return kind_name(type(command))
+
+
+def kind_name(kind: type[Command]) -> str:
+    return str(kind.__struct_config__.tag)
 
 
 def check_timezone(name: str) -> None:

@@ -9,6 +9,8 @@ from stream.config import Http
 from stream.serve import console, questions
 from stream.serve.access import guard
 from stream.serve.answers import answer, sentences
+from stream.serve.commands import Commands
+from stream.serve.feedback import Judgement
 from stream.serve.incidents import Incidents
 from stream.serve.replica import Replica
 from stream.serve.views import DAYS_HELD, HISTORY, Views
@@ -22,6 +24,7 @@ def application(replica: Replica, http: Http, now_ms: Callable[[], int]) -> web.
     Raises `UserError` when `http` would let others in without a token.
     """
     api = _Api(replica, now_ms)
+    commands = Commands(api.views, now_ms)
     made = web.Application(middlewares=[sentences, guard(http, "serve")], client_max_size=MAX_BODY_BYTES)
     made.add_routes(
         [
@@ -35,6 +38,8 @@ def application(replica: Replica, http: Http, now_ms: Callable[[], int]) -> web.
             web.get("/api/v1/calibrations", api.calibrations),
             web.get("/api/v1/identity", api.identity),
             *Incidents(api.views, now_ms).routes(),
+            *commands.routes(),
+            *Judgement(commands).routes(),
         ]
     )
     return made
@@ -71,7 +76,15 @@ class _Api:
 
     async def alerts(self, request: web.Request) -> web.Response:
         questions.check_parameters(request, ())
-        return answer({"now_s": self._replica.now_s, "alerts": self._replica.alerting().active()})
+        stage = self._replica.alerting()
+        return answer(
+            {
+                "now_s": self._replica.now_s,
+                "alerts": stage.active(),
+                "held_back": stage.held_back(),
+                "digest": stage.digest(),
+            }
+        )
 
     async def estimates(self, request: web.Request) -> web.Response:
         questions.check_parameters(request, ("by", "days"))

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from typer.testing import CliRunner, Result
 
 from stream.cli import incident as command
+from stream.cli import people
 from stream.cli.api import Api, address, connect
 from stream.cli.times import moment_s
 from stream.config import Http
@@ -32,7 +33,7 @@ def shop(shop_at_work: Shop) -> Shop:
 @pytest.fixture
 async def run(shop: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Run]:
     """`await run("list")` is `burnline incident list`, with a configuration that names the API's port."""
-    monkeypatch.setattr(command, "_now_s", lambda: shop.now_ms // 1000)
+    monkeypatch.setattr(people, "now_s", lambda: shop.now_ms // 1000)
     http = Http(port=0, token=SecretStr("right"))
     async with listening(application(shop, http, lambda: shop.now_ms), http) as port:
         config = tmp_path / "burnline.yaml"

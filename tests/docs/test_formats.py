@@ -1,17 +1,15 @@
 """docs/formats.md names every topic, field and reason, as the code has them."""
 
 import re
-from collections.abc import Iterable
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
 
-from stream.schema import dead_letters, deploys, usage, usage_columns
+from stream.schema import commands, dead_letters, deploys, usage
 from stream.schema.dead_letters import Reason
 from stream.schema.topics import DAY_MS, TOPICS, Topic
 from tests.docs.pages import ROOT, blocks
-from tests.meter.rig import run
 
 PAGE = ROOT / "docs" / "formats.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -43,31 +41,6 @@ def test_every_field_of_usage_is_listed() -> None:
     assert told == known
 
 
-def test_every_field_and_column_is_listed() -> None:
-    shared = {"source", "epoch", "seq", "labels"}
-    columns = usage_columns.Columns.__struct_fields__
-    assert first_column("In columns") == ["series", "origin", "columns", *in_order_of_the_page(columns)]
-    assert {*usage_columns.Envelope.__struct_fields__} == {"series", "origin", "columns"} | shared
-
-
-def in_order_of_the_page(columns: Iterable[str]) -> list[str]:
-    return sorted(columns, key=["series", "start", "end", "quantity", "cost_nusd", "cost_usd"].index)
-
-
-def test_the_example_in_columns_is_the_same_as_the_ordinary_one_below_it() -> None:
-    in_columns, ordinary = re.findall(r"^```json\n(.*?)^```", section("In columns"), re.M | re.S)
-    usage_columns.decode(in_columns.encode())
-    found, expected = (run([example.encode()]) for example in (in_columns, ordinary))
-    assert found.letters == []
-    assert (found.buckets, found.count, found.quantity) == (
-        expected.buckets,
-        expected.count,
-        expected.quantity,
-    )
-    assert found.meter.counters == expected.meter.counters
-    assert found.spent("total") == 670_000 + 4_718_592 + 94_372
-
-
 def test_every_reason_is_listed_in_order() -> None:
     assert first_column("What happens to a mistake") == [reason.value for reason in Reason]
 
@@ -78,11 +51,27 @@ def test_every_reason_is_listed_in_order() -> None:
         ("usage", usage.decode_message),
         ("dead-letters", dead_letters.decode),
         ("deploys", lambda value: deploys.decode(value, 0)),
+        ("commands", commands.decode),
     ],
 )
 def test_examples_can_be_read(heading: str, decode: Any) -> None:
     [example] = re.findall(r"^```json\n(.*?)^```", section(heading), re.M | re.S)
     decode(example.encode())
+
+
+def test_every_command_and_field_is_listed() -> None:
+    told = set(first_column("commands"))
+    shared = {"id", "by", "made_s", "note", "ended_s", "ended_by"}
+    fields = {
+        kind: set(re.findall(r"`(\w+)`", fields))
+        for kind, fields in re.findall(r"^\| `(\w+)` \| (.*) \|$", section("commands"), re.M)
+    }
+    fields["plan"] |= fields["maintenance"]
+    known = {
+        commands.kind_name(kind): set(kind.__struct_fields__) - shared for kind in get_args(commands.Command)
+    }
+    assert told == set(known)
+    assert fields == known
 
 
 def test_the_page_has_no_other_json() -> None:

@@ -1,0 +1,158 @@
+"""`burnline alert`: what fires, who has it, and the trail of what people asked for."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Column, Table
+
+from stream.alerts import text
+from stream.cli import people
+from stream.cli.api import Url, connect
+from stream.cli.options import ConfigFile, Json
+from stream.cli.times import later_s
+
+app = typer.Typer(
+    help="See what fires, and say who has it. Needs a burnline that runs.", no_args_is_help=True
+)
+
+Key = Annotated[
+    str, typer.Argument(metavar="ALERT", help="Its key, as the page says it, or the name of its scope.")
+]
+Note = Annotated[str, typer.Option("--note", help="What others should know.")]
+
+
+@app.command("list")
+def list_(config: ConfigFile = None, url: Url = None, as_json: Json = False) -> None:
+    """What fires, what is held back, and what waits for the digest; the most dollars first.
+
+    Example: burnline alert list
+    """
+    found = connect(config, url).get("/api/v1/alerts")
+    alerts = sorted(found["alerts"], key=lambda one: -one["excess_nusd"])
+    told = [one for one in alerts if one["state"] != "pending"]
+    if as_json:
+        for one in alerts:
+            people.print_json(one)
+        return
+    console = Console()
+    if told:
+        table = Table(
+            Column("key", no_wrap=True, overflow="fold"),
+            "state",
+            "burns",
+            "beyond normal",
+            "since",
+            "who has it",
+        )
+        for one in told:
+            table.add_row(
+                escape(one["dedup_key"]),
+                f"{one['severity']} {one['state']}",
+                text.usd(one["burn_usd_per_hour"]) + "/h",
+                text.usd_of(one["excess_nusd"]),
+                text.clock(one["onset_s"], found["now_s"]),
+                escape(_who_has(one, found["now_s"])),
+            )
+        console.print(table)
+    else:
+        print("Nothing fires.")
+    for report in found["held_back"]:
+        held = report["held"]
+        name = held["note"] or held["id"]
+        for line in report["lines"].values():
+            console.print(
+                f"Held back by {held['kind']} {name!r} until {text.clock(held['until_s'], found['now_s'])}: "
+                f"{line['severity']} {line['scope']}, {text.usd(line['burn_usd_per_hour'])}/h",
+                markup=False,
+                highlight=False,
+            )
+    for line in found["digest"]:
+        console.print(f"For the digest: {line['scope']}. {line['reason']}", markup=False, highlight=False)
+
+
+@app.command()
+def ack(
+    alert: Key, note: Note = "", config: ConfigFile = None, url: Url = None, as_json: Json = False
+) -> None:
+    """Say that you have an alert. It rings again only if it gets worse.
+
+    Example: burnline alert ack service=shop/checkout --note "looking at it"
+    """
+    body = {"alert": alert, "by": people.who(), "note": note}
+    said = connect(config, url).post("/api/v1/alerts/acknowledge", body)
+    _tell(said, as_json, f"{said['by']} has {said['alert']}. It rings again only if it gets worse.")
+
+
+@app.command()
+def snooze(
+    alert: Key,
+    until: Annotated[str, typer.Option("--until", help="18:00 (UTC), 2h (from now) or 2026-11-24T18:00Z.")],
+    note: Note = "",
+    config: ConfigFile = None,
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """Let an alert rest until a time; then it rings again if it still fires. At most 7 days.
+
+    Example: burnline alert snooze service=shop/checkout --until 2h
+    """
+    body = {"alert": alert, "by": people.who(), "note": note, "until_s": later_s(until, people.now_s())}
+    said = connect(config, url).post("/api/v1/alerts/snooze", body)
+    when = text.clock(said["until_s"], people.now_s())
+    _tell(said, as_json, f"{said['alert']} rests until {when}; if it gets worse, it rings before.")
+
+
+@app.command()
+def unack(alert: Key, config: ConfigFile = None, url: Url = None, as_json: Json = False) -> None:
+    """Take an acknowledgement or a snooze back: it rings again.
+
+    Example: burnline alert unack service=shop/checkout
+    """
+    body = {"alert": alert, "by": people.who()}
+    ended = connect(config, url).post("/api/v1/alerts/unacknowledge", body)["ended"]
+    _tell({"ended": ended}, as_json, f"Nobody has {ended[0]['alert']} any more: it rings again.")
+
+
+@app.command()
+def log(config: ConfigFile = None, url: Url = None, as_json: Json = False) -> None:
+    """Who asked for what, the newest first: acknowledgements, maintenance, plans and feedback.
+
+    Example: burnline alert log
+    """
+    found = connect(config, url).get("/api/v1/commands")["commands"]
+    if as_json:
+        for one in found:
+            people.print_json(one)
+        return
+    table = Table("when", "who", "what", "about", "note", "ended")
+    for one in found:
+        table.add_row(
+            "burnline.yaml" if one["made_s"] == 0 else text.clock(one["made_s"]),
+            escape(one["by"]),
+            one.get("verdict", one["kind"]),
+            escape(one.get("alert") or _about(one["match"])),
+            escape(one["note"]),
+            "" if one["ended_s"] is None else f"{text.clock(one['ended_s'])} by {escape(one['ended_by'])}",
+        )
+    Console().print(table if found else "Nobody has asked for anything.")
+
+
+def _about(match: dict[str, Any]) -> str:
+    return ", ".join([*match["scopes"], *(f"{name}={value}" for name, value in match["labels"].items())])
+
+
+def _who_has(alert: dict[str, Any], today_s: int) -> str:
+    has_it = alert["acknowledged"]
+    if has_it is None:
+        return "nobody"
+    until = has_it["until_s"]
+    return has_it["by"] if until is None else f"{has_it['by']}, snoozed until {text.clock(until, today_s)}"
+
+
+def _tell(said: dict[str, Any], as_json: bool, sentence: str) -> None:
+    if as_json:
+        people.print_json(said)
+    else:
+        print(sentence)
