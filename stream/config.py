@@ -134,8 +134,8 @@ class Kafka(Section):
     """copies of each partition; 3 for more than a trial"""
     commit_every_s: Annotated[float, Field(gt=0)] = 1.0
     """time between commits"""
-    session_timeout_s: Annotated[float, Field(gt=0)] = 10.0
-    """a process that is silent for longer loses its partitions"""
+    session_timeout_s: Annotated[float, Field(gt=0)] = 6.0
+    """a process that is silent for longer loses its partitions; brokers allow 6 s and more by default"""
     transaction_timeout_s: Annotated[float, Field(gt=0)] = 10.0
     """limit of one commit; a longer one ends the process"""
     read_batches: bool = True

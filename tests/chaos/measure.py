@@ -14,7 +14,7 @@ from tests.chaos.fleet import Fleet, Slot
 from tests.chaos.plan import TICK_S, Plan
 
 # As in burnline.yaml without a word about them.
-DEFAULTS: Final = {"session_timeout_s": 10, "commit_every_s": 1.0}
+DEFAULTS: Final = {"session_timeout_s": 6, "commit_every_s": 1.0}
 _TICKS: Final = 300
 _PACE_S: Final = 0.5
 _LIMIT_S: Final = 120

@@ -17,6 +17,7 @@ from stream.shell.kafka.security import client_arguments
 from tests.kafka.toy import Worker, record
 
 PARTITIONS = 2
+SESSION_S = 2
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ async def cluster(kafka: str) -> Kafka:
         usage_partitions=PARTITIONS,
         spend_partitions=PARTITIONS,
         commit_every_s=0.2,
-        session_timeout_s=2,
+        session_timeout_s=SESSION_S,
     )
     await topics.create(settings)
     return settings

@@ -2,8 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,8 +28,9 @@ from stream.shell.kafka.notify import NotifyService
 from stream.shell.kafka.partition import Hooks, Kind, now_ms
 from stream.shell.kafka.process import meter_kind
 from stream.shell.kafka.service import StageService
-from stream.stage import Stage
-from tests.kafka.conftest import Log, committed
+from stream.shell.kafka.transactions import PartitionWriter
+from stream.stage import Commit, Stage, StateRow
+from tests.kafka.conftest import SESSION_S, Log, committed
 from tests.kafka.toy import METER, Toy, Worker, record
 
 TWO_TOPICS = Kind("alerts", (topics.SIGNALS, topics.DEPLOYS), topics.ALERT_STATE, lambda _: Toy())
@@ -108,6 +111,38 @@ async def test_leaving_ends_with_a_last_commit(log: Log) -> None:
             assert await log.totals(topics.METER_STATE) == (log.sent_nusd, log.sent)
             await log.send(100)
             await until(lambda: counted() == 200)
+    assert await log.totals(topics.METER_STATE) == (log.sent_nusd, log.sent)
+
+
+class Laborious(Toy):
+    """Restoring keeps Python busy for two sessions."""
+
+    def restore(self, rows: Iterable[StateRow]) -> None:
+        super().restore(rows)
+        end_s = time.monotonic() + 2 * SESSION_S
+        while time.monotonic() < end_s:
+            pass
+
+
+async def test_a_restore_or_a_commit_longer_than_the_session_does_not_cost_the_partitions(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hooks = Hooks()
+    gone: list[Stage] = []
+    hooks.on_disown.append(gone.append)
+    commit = PartitionWriter.commit
+
+    async def slow(writer: PartitionWriter, what: Commit) -> None:
+        await asyncio.sleep(2 * SESSION_S)
+        await commit(writer, what)
+
+    monkeypatch.setattr(PartitionWriter, "commit", slow)
+    await log.send(100)
+    async with running(
+        StageService(log.kafka, replace(METER, make=lambda _: Laborious(topics.SPEND)), hooks)
+    ):
+        await log.arrived(topics.METER_STATE)
+        assert not gone
     assert await log.totals(topics.METER_STATE) == (log.sent_nusd, log.sent)
 
 

@@ -76,7 +76,8 @@ class OwnedPartition:
         await self._writer.fence()
         sources = list(self._sources.values())
         rows, self.positions = await state.resume(self._kafka, self._group, self._state, sources)
-        self.stage.restore(rows)
+        # In a thread: a second of this for each 5,000 scopes would hold up the group's heartbeats.
+        await asyncio.to_thread(self.stage.restore, rows)
         crash.passed(self._name, "after-restore")
 
     def take(self, batch: Batch) -> None:

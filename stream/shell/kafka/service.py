@@ -159,5 +159,8 @@ def group_arguments(kafka: Kafka, group: str) -> dict[str, Any]:
         "enable_auto_commit": False,
         "auto_offset_reset": "earliest",
         "session_timeout_ms": session_ms,
-        "heartbeat_interval_ms": session_ms // 4,
+        # Every half a second: with it the others hear that someone's session has ended.
+        "heartbeat_interval_ms": session_ms // 12,
+        # Who commits for the last time, within its own limit, is waited for.
+        "rebalance_timeout_ms": session_ms + int(kafka.transaction_timeout_s * 1000),
     }
