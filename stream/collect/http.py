@@ -1,6 +1,6 @@
 """Taking in by HTTP: estimates, deploys, and the records of reconciliation.
 
-    POST /v1/usage          estimates: one object, an array or an envelope is one message
+    POST /v1/usage          estimates: one object, an array or an envelope (of either kind) is one message
     POST /v1/deploys        a deploy, plain or as a CloudEvent
     POST /v1/invoices       invoice lines      (as `burnline reconcile` writes them)
     POST /v1/variances      variances

@@ -48,20 +48,28 @@ def _first_end_ms(reading: Reading) -> int:
 
 
 def latest_end_ms(line: bytes) -> int:
-    """The latest `end` of an estimate, an array or an envelope; 0 where none can be read."""
+    """The latest `end` of an estimate, an array or an envelope of either kind; 0 where none can be read."""
     try:
         message = _DECODER.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return 0
+    if isinstance(message, dict) and isinstance(columns := message.get("columns"), dict):
+        ends, origin = columns.get("end"), message.get("origin", 0)
+        return max((_ms(end, origin) for end in (ends if isinstance(ends, list) else [ends])), default=0)
     estimates = message.get("estimates", [message]) if isinstance(message, dict) else message
     return max(map(_end_ms, estimates), default=0) if isinstance(estimates, list) else 0
 
 
 def _end_ms(estimate: Any) -> int:
-    end = estimate.get("end") if isinstance(estimate, dict) else None
-    if isinstance(end, str) and len(end) == 13 and end.isdecimal():  # the meter takes numbers as strings
+    return _ms(estimate.get("end"), 0) if isinstance(estimate, dict) else 0
+
+
+def _ms(end: Any, origin: Any) -> int:
+    if isinstance(end, str) and len(end) <= 13 and end.isdecimal():  # the meter takes numbers as strings
         end = int(end)
-    return end if type(end) is int and _EARLIEST_MS <= end < _LATEST_MS else 0
+    if type(end) is not int or type(origin) is not int:
+        return 0
+    return end + origin if _EARLIEST_MS <= end + origin < _LATEST_MS else 0
 
 
 JSONL: Final = Format(

@@ -39,6 +39,24 @@ class Columns:
     exact: Bools
 
     @classmethod
+    def of(
+        cls,
+        message: Ints,
+        repeated: Bools,
+        series: Ints,
+        start: Ints,
+        end: Ints,
+        quantity: Floats,
+        cost_usd: Floats,
+    ) -> "Columns":
+        """With what costs come to, where that can be proven."""
+        stated = np.isfinite(cost_usd) & (cost_usd != MISSING)
+        cost_nusd, exact = nusd_of(np.where(stated, cost_usd, 0.0))
+        rest_ausd = np.zeros(len(cost_nusd), np.int64)
+        start, end = (np.clip(times, -MAX_TIME_MS, MAX_TIME_MS) for times in (start, end))
+        return cls(message, repeated, series, start, end, quantity, cost_usd, cost_nusd, rest_ausd, exact)
+
+    @classmethod
     def joined(cls, parts: Sequence["Columns"]) -> "Columns":
         return parts[0] if len(parts) == 1 else cls(**_joined(parts, cls.__slots__))
 
@@ -87,26 +105,20 @@ class Rows:
         self.cost_usd += [estimate.cost_usd for estimate in estimates]
 
     def columns(self) -> Columns:
-        cost_usd = np.array(self.cost_usd)
-        cost_nusd, exact = nusd_of(np.where(np.isfinite(cost_usd) & (cost_usd != MISSING), cost_usd, 0.0))
-        return Columns(
-            message=np.array(self.message, np.int64),
-            repeated=np.array(self.repeated, np.bool_),
-            series=np.array(self.series, np.int64),
-            start=_times(self.start),
-            end=_times(self.end),
-            quantity=np.array(self.quantity),
-            cost_usd=cost_usd,
-            cost_nusd=cost_nusd,
-            rest_ausd=np.zeros(len(cost_nusd), np.int64),
-            exact=exact,
+        return Columns.of(
+            np.array(self.message, np.int64),
+            np.array(self.repeated, np.bool_),
+            np.array(self.series, np.int64),
+            _times(self.start),
+            _times(self.end),
+            np.array(self.quantity),
+            np.array(self.cost_usd),
         )
 
 
 def _times(values: list[int]) -> Ints:
     """Epoch milliseconds; what no calendar holds is moved just beyond it, where the checks reject it."""
     try:
-        times = np.array(values, np.int64)
+        return np.array(values, np.int64)
     except OverflowError:
-        times = np.array([max(-MAX_TIME_MS, min(value, MAX_TIME_MS)) for value in values], np.int64)
-    return np.clip(times, -MAX_TIME_MS, MAX_TIME_MS)
+        return np.array([max(-MAX_TIME_MS, min(value, MAX_TIME_MS)) for value in values], np.int64)

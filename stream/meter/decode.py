@@ -1,6 +1,7 @@
 """Bytes to estimates. The fast path reads a whole message at once; only when that fails is it taken
 apart, so that one bad estimate spoils neither its neighbours nor the stream."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -8,13 +9,20 @@ from typing import Final
 
 import msgspec
 
-from stream.schema import usage
+from stream.meter import columnar
+from stream.meter.columnar import UNREADABLE, Given
+from stream.schema import usage, usage_columns
 from stream.schema.dead_letters import Reason
 from stream.schema.usage import MISSING, NO_LABELS, Estimate, Head, Message
+from stream.schema.usage_columns import Series
 
-UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _LABELS: Final = b',"labels":'
+# Kinds of messages; of two of them the field that marks it.
+_ARRAY, _SINGLE, _ENVELOPE, _COLUMNS = "array", "single", "estimates", "columns"
 _Exact = usage.ExactEstimate | usage.RawSingle | Estimate | Message
+_Sequenced = (
+    Message | usage.RawEnvelope | usage.RawSingle | usage_columns.Envelope | usage_columns.RawEnvelope
+)
 _decode_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -31,13 +39,18 @@ class Fault:
 class Decoded:
     """One message. `sequence` is (source, epoch, seq), or None where the producer gave no sequence.
 
-    Estimates of an envelope inherit `labels`; a single estimate's labels are its own.
+    Estimates of an envelope inherit `labels`; a single estimate's labels are its own. An envelope of columns
+    that has no mistake to be seen yet is in `columns` and `series`, and not in `estimates`. `originals` are
+    the bytes of each estimate, where the message was taken apart.
     """
 
     sequence: tuple[str, int, int] | None = None
     labels: bytes = b"{}"
     estimates: list[Estimate] | list[Message] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    originals: list[bytes] = field(default_factory=list)
+    columns: Given | None = None
+    series: list[Series] = field(default_factory=list)
 
 
 def decode(value: bytes, max_bytes: int) -> Decoded:
@@ -49,10 +62,10 @@ def decode(value: bytes, max_bytes: int) -> Decoded:
             return Decoded(estimates=usage.decode_array(value))
         message = usage.decode_message(value)
     except UNREADABLE:
-        return _take_apart(value)
+        return _in_columns(value) or take_apart(value)
     if message.estimates is msgspec.UNSET:
         if not message.driver or message.start == -1 or message.end == -1:
-            return _take_apart(value)
+            return take_apart(value)
         return Decoded(sequence=_sequence(message), estimates=[message])
     if message.driver or message.start != -1 or message.end != -1:
         fault = Fault(
@@ -60,6 +73,18 @@ def decode(value: bytes, max_bytes: int) -> Decoded:
         )
         return Decoded(faults=[fault])
     return Decoded(_sequence(message), bytes(message.labels), message.estimates)
+
+
+def _in_columns(value: bytes) -> Decoded | None:
+    """An envelope of columns; None for all else."""
+    try:
+        envelope = usage_columns.decode(value)
+    except UNREADABLE:
+        return None
+    found = columnar.given(envelope)
+    if found is None:
+        return None
+    return Decoded(_sequence(envelope), bytes(envelope.labels), columns=found, series=envelope.series)
 
 
 def heads_and_tails(values: Iterable[bytes]) -> list[tuple[Head, bytes]]:
@@ -76,33 +101,32 @@ def exact_costs(value: bytes) -> list[Decimal | None]:
     return [_decimal(exact.cost_usd) for exact, _ in _elements(value) if not isinstance(exact, Fault)]
 
 
-def original(value: bytes, index: int) -> bytes:
-    """The bytes of the message's readable estimate number `index`."""
-    readable = [raw for exact, raw in _elements(value) if not isinstance(exact, Fault)]
-    return readable[index]
-
-
-def _sequence(message: Message | usage.RawEnvelope | usage.RawSingle) -> tuple[str, int, int] | None:
+def _sequence(message: _Sequenced) -> tuple[str, int, int] | None:
     return (message.source, message.epoch, message.seq) if message.seq >= 0 else None
 
 
-def _take_apart(value: bytes) -> Decoded:
+def take_apart(value: bytes) -> Decoded:
     """The slow path: each estimate on its own, with a reason for each that fails."""
     decoded = Decoded()
     try:
-        if _is_envelope(value):
+        kind = _kind(value)
+        if kind == _COLUMNS:
+            in_columns = columnar.take_apart(value)
+            decoded.sequence, decoded.labels = _sequence(in_columns), bytes(in_columns.labels)
+        elif kind == _ENVELOPE:
             envelope = usage.decode_raw_envelope(value)
             decoded.sequence, decoded.labels = _sequence(envelope), bytes(envelope.labels)
-        elif not _is_array(value):
+        elif kind == _SINGLE:
             decoded.sequence = _sequence(usage.decode_raw_single(value))
     except UNREADABLE as error:
         return Decoded(faults=[_fault(error, value)])
     estimates: list[Estimate] = []
-    for exact, _ in _elements(value):
+    for exact, original in _elements(value):
         if isinstance(exact, Fault):
             decoded.faults.append(exact)
         else:
             estimates.append(_as_estimate(exact))
+            decoded.originals.append(original)
     decoded.estimates = estimates
     return decoded
 
@@ -110,9 +134,13 @@ def _take_apart(value: bytes) -> Decoded:
 def _elements(value: bytes) -> Iterator[tuple[_Exact | Fault, bytes]]:
     """Each estimate of a message, exactly, or the fault in it, beside its own bytes."""
     try:
-        if _is_array(value):
+        kind = _kind(value)
+        if kind == _COLUMNS:
+            yield from map(_row, columnar.rows(columnar.take_apart(value)))
+            return
+        if kind == _ARRAY:
             raws = usage.decode_raw_array(value)
-        elif _is_envelope(value):
+        elif kind == _ENVELOPE:
             raws = usage.decode_raw_envelope(value).estimates
         else:
             yield _either(usage.decode_raw_single, usage.decode_message, value), value
@@ -122,10 +150,23 @@ def _elements(value: bytes) -> Iterator[tuple[_Exact | Fault, bytes]]:
         return
     for raw in raws:
         piece = bytes(raw)
-        try:
-            yield _either(usage.decode_exact, usage.decode_estimate, piece), piece
-        except UNREADABLE as error:
-            yield _fault(error, piece), piece
+        yield _exactly(piece, piece), piece
+
+
+def _row(row: columnar.Row) -> tuple[_Exact | Fault, bytes]:
+    if row.error:
+        return _fault(row.error, row.whole), row.whole
+    exact = _exactly(row.own, row.whole)
+    if row.cost_error and not isinstance(exact, Fault):
+        exact = _fault(row.cost_error, row.whole)
+    return exact, row.whole
+
+
+def _exactly(piece: bytes, original: bytes) -> _Exact | Fault:
+    try:
+        return _either(usage.decode_exact, usage.decode_estimate, piece)
+    except UNREADABLE as error:
+        return _fault(error, original)
 
 
 def _either(exact: Callable[[bytes], _Exact], rounded: Callable[[bytes], _Exact], piece: bytes) -> _Exact:
@@ -146,8 +187,20 @@ def _is_array(value: bytes) -> bool:
     return value[:1] == b"[" or (value[:1].isspace() and value.lstrip()[:1] == b"[")
 
 
-def _is_envelope(value: bytes) -> bool:
-    return not _is_array(value) and "estimates" in _decode_object(value)
+def _kind(value: bytes) -> str:
+    """Raises one of `UNREADABLE` where it is no JSON object or array at all."""
+    if _is_array(value):
+        return _ARRAY
+    fields = _decode_object(value)
+    return _COLUMNS if _COLUMNS in fields else _ENVELOPE if _ENVELOPE in fields else _SINGLE
+
+
+def _as_float(cost_usd: Decimal | float | None) -> float:
+    if cost_usd is None:
+        return MISSING
+    if isinstance(cost_usd, Decimal) and cost_usd.is_snan():
+        return math.nan  # which `float` refuses to make of it
+    return float(cost_usd)
 
 
 def _as_estimate(exact: _Exact) -> Estimate:
@@ -156,7 +209,7 @@ def _as_estimate(exact: _Exact) -> Estimate:
         end=exact.end,
         driver=exact.driver,
         quantity=MISSING if exact.quantity is None else exact.quantity,
-        cost_usd=MISSING if exact.cost_usd is None else float(exact.cost_usd),
+        cost_usd=_as_float(exact.cost_usd),
         sku=exact.sku or "",
         labels=exact.labels if exact.labels else NO_LABELS,
     )

@@ -8,6 +8,7 @@ import numpy as np
 
 from stream.config import Meter as Limits
 from stream.meter import decode as decoding
+from stream.meter.columnar import UNREADABLE
 from stream.meter.columns import (
     DUPLICATE,
     HAS_COST,
@@ -28,6 +29,7 @@ from stream.meter.series import INVALID, SeriesTable
 from stream.schema import dead_letters
 from stream.schema.dead_letters import DeadLetter, Reason
 from stream.schema.usage import MISSING, Estimate, Message
+from stream.schema.usage_columns import Series
 from stream.stage import Batch
 
 OLDEST_MS: Final = 35 * 86_400_000  # the longest ring: no window holds what is older
@@ -36,6 +38,27 @@ MAX_QUANTITY: Final = 1e18  # an exabyte; beyond it lies a unit mistake
 # Messages read at one go. One that fails has its neighbours read again, ever fewer.
 _RUN: Final = 256
 _FEW: Final = 16
+
+
+class _Read:
+    """What was read of messages, in their order: as rows, or as columns at once."""
+
+    def __init__(self) -> None:
+        self.rows = Rows()
+        self._parts: list[Columns] = []
+
+    def add(self, columns: Columns) -> None:
+        self._close()
+        self._parts.append(columns)
+
+    def all(self) -> list[Columns]:
+        self._close()
+        return self._parts
+
+    def _close(self) -> None:
+        if self.rows.start:
+            self._parts.append(self.rows.columns())
+            self.rows = Rows()
 
 
 class Intake:
@@ -76,10 +99,10 @@ class Intake:
             # One that is not plain rarely comes alone: ever more of them are read before the next try.
             last = min(position + step, len(batch.values))
             if last > position:
-                rows = Rows()
+                read = _Read()
                 for first in range(position, last, _RUN):
-                    self._read(batch, first, min(first + _RUN, last), rows)
-                parts.append(rows.columns())
+                    self._read(batch, first, min(first + _RUN, last), read)
+                parts += read.all()
                 position, step = last, min(2 * step, _RUN)
         parts = [part for part in parts if len(part.message)]
         if parts:
@@ -103,16 +126,16 @@ class Intake:
         start = np.minimum(start, MAX_TIME_MS)
         return Columns(message, repeated, series, start, end, quantity, cost_usd, cost_nusd, rest_ausd, exact)
 
-    def _read(self, batch: Batch, first: int, last: int, rows: Rows) -> None:
-        if self._at_one_go(batch, first, last, rows):
+    def _read(self, batch: Batch, first: int, last: int, read: "_Read") -> None:
+        if self._at_one_go(batch, first, last, read.rows):
             return
         if last - first > _FEW:
             middle = (first + last) // 2
-            self._read(batch, first, middle, rows)
-            self._read(batch, middle, last, rows)
+            self._read(batch, first, middle, read)
+            self._read(batch, middle, last, read)
         else:
             for index in range(first, last):
-                self._one_by_one(batch, index, rows)
+                self._one_by_one(batch, index, read)
 
     def _at_one_go(self, batch: Batch, first: int, last: int, rows: Rows) -> bool:
         """Read messages of one estimate each that end with their labels, or nothing, if one is not such.
@@ -124,7 +147,7 @@ class Intake:
             return False
         try:
             pairs = decoding.heads_and_tails(values)
-        except decoding.UNREADABLE:
+        except UNREADABLE:
             return False
         tails = [(tail, head.driver, head.sku) for head, tail in pairs]
         numbers = list(map(self._table.tails.get, tails))
@@ -143,20 +166,25 @@ class Intake:
         rows.repeated += [head.seq >= 0 and not is_new(head.source, head.epoch, head.seq) for head in heads]
         return True
 
-    def _one_by_one(self, batch: Batch, index: int, rows: Rows) -> None:
+    def _one_by_one(self, batch: Batch, index: int, read: "_Read") -> None:
         decoded = decoding.decode(batch.values[index], self._limits.max_message_bytes)
         for fault in decoded.faults:
             self.counters.sent_events += 1
             self._reject(batch, index, fault, 0)
-        estimates = decoded.estimates
-        if estimates:
-            repeated = decoded.sequence is not None and not self._sequences.is_new(*decoded.sequence)
-            rows.add(estimates)
-            rows.series += self._numbers(estimates, decoded.labels)
-            rows.message += [index] * len(estimates)
-            rows.repeated += [repeated] * len(estimates)
+        count = len(decoded.estimates) if decoded.columns is None else len(decoded.columns.series)
+        if not count:
+            return
+        repeated = decoded.sequence is not None and not self._sequences.is_new(*decoded.sequence)
+        if decoded.columns is not None:
+            numbers = np.array(self._numbers(decoded.series, decoded.labels), np.int64)
+            read.add(decoded.columns.read(np.full(count, index), np.full(count, repeated), numbers))
+        else:
+            read.rows.add(decoded.estimates)
+            read.rows.series += self._numbers(decoded.estimates, decoded.labels)
+            read.rows.message += [index] * count
+            read.rows.repeated += [repeated] * count
 
-    def _numbers(self, estimates: Sequence[Estimate | Message], shared: bytes) -> list[int]:
+    def _numbers(self, estimates: Sequence[Estimate | Message | Series], shared: bytes) -> list[int]:
         known = self._table.ids
         keys = [(shared, bytes(each.labels), each.driver, each.sku) for each in estimates]
         numbers = [known.get(key, INVALID) for key in keys]
@@ -200,9 +228,13 @@ class Intake:
             bad |= failed
         cost_nusd, rest_ausd = self._money(batch, read, bad)
         self.counters.sent_events += len(message)
-        for index, reason in reasons.items():
+        apart, decoded = -1, decoding.Decoded()
+        for index, reason in sorted(reasons.items()):
             position = int(message[index])
-            self._reject_estimate(batch, position, index - int(np.searchsorted(message, position)), reason)
+            if apart != position:  # read again, once a message
+                apart, decoded = position, decoding.take_apart(batch.values[position])
+            number = index - int(np.searchsorted(message, position))
+            self._reject_estimate(batch, position, decoded, number, reason)
         end = np.maximum(end, start + 1)  # a charge at one instant lands in the bucket of that instant
         good = ~bad
         newest = np.where(good & ~repeated, np.minimum(end, arrived), -1)
@@ -240,10 +272,10 @@ class Intake:
                     nusd[index], rest[index] = divmod(atto, NANO)
         return nusd, rest
 
-    def _reject_estimate(self, batch: Batch, position: int, number: int, reason: Reason) -> None:
-        """Reject the readable estimate `number` of a message, which is read again: that is rare."""
-        value = batch.values[position]
-        decoded = decoding.decode(value, self._limits.max_message_bytes)
+    def _reject_estimate(
+        self, batch: Batch, position: int, decoded: decoding.Decoded, number: int, reason: Reason
+    ) -> None:
+        """Reject the readable estimate `number` of a message."""
         estimate = decoded.estimates[number]
         detail = f"start {estimate.start}, end {estimate.end}, driver {estimate.driver[:60]!r}"
         if reason is Reason.LABELS_INVALID:
@@ -252,8 +284,8 @@ class Intake:
         stated = estimate.cost_usd
         cost_nusd = round(stated * NANO) if abs(stated) <= self._limits.max_estimate_usd else 0
         self.counters.sent_nusd += cost_nusd
-        raw = decoding.original(value, number)
-        self._reject(batch, position, decoding.Fault(reason, detail, raw), cost_nusd)
+        fault = decoding.Fault(reason, detail, decoded.originals[number])
+        self._reject(batch, position, fault, cost_nusd)
 
     def _reject(self, batch: Batch, position: int, fault: decoding.Fault, cost_nusd: int) -> None:
         counters = self.counters

@@ -1,4 +1,5 @@
-"""`usage`: what people send. One JSON object, an array of them, or an envelope that shares labels.
+"""`usage`: what people send. One JSON object, an array of them, or an envelope that shares labels; or an
+envelope in columns (`usage_columns`).
 
     {"source": "opencost/eu-1", "epoch": 7, "seq": 1201, "labels": {"cluster": "eu-1"},
      "estimates": [{"start": 1767225600000, "end": 1767225660000, "driver": "pod_hours",

@@ -206,6 +206,18 @@ def test_a_rejected_row_does_not_stop_the_rest(replay: Command, tmp_path: Path) 
     assert found["scopes_nusd"]["total"] == nusd("3")
 
 
+def test_envelopes_in_columns_are_replayed_with_a_row_that_is_wrong(replay: Command, tmp_path: Path) -> None:
+    (tmp_path / "usage.jsonl").write_text(
+        '{"source":"agent","seq":0,"series":[{"driver":"pod_hours","labels":{"service":"web"}},{"driver":"gb"}],'
+        '"origin":1767225600000,'
+        '"columns":{"series":[0,1,0],"start":[0,0,0],"end":[60000,-1,70000],"cost_nusd":[5,6,7]}}\n'
+    )
+    found = replay.total(tmp_path / "usage.jsonl")
+    assert (found["identity"]["accepted_nusd"], found["identity"]["rejected_nusd"]) == (12, 6)
+    assert found["identity"]["rejected_by_reason"] == {"end_before_start": 1}
+    assert found["scopes_nusd"]["service=web"] == 12
+
+
 def test_why_the_first_row_was_rejected_is_told(replay: Command, tmp_path: Path) -> None:
     code, out, err = replay(bill(tmp_path, [line(1, 1), line(2, "ma[b]ny"), line(3, "much")]))
     assert code == 0, err

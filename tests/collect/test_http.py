@@ -25,6 +25,10 @@ MAX_BYTES = 8 * 1024 * 1024
 JSON = {"Content-Type": "application/json"}
 NDJSON = {"Content-Type": "application/x-ndjson"}
 GZIP = {**JSON, "Content-Encoding": "gzip"}
+COLUMNS = (
+    b'{"series":[{"driver":"pod_hours"}],'
+    b'"columns":{"series":[0,0],"start":0,"end":60000,"cost_nusd":[200000000,300000000]}}'
+)
 ESTIMATE = b'{"start":0,"end":60000,"driver":"pod_hours","cost_usd":"0.5","labels":{"service":"checkout"}}'
 
 
@@ -100,12 +104,13 @@ async def test_what_is_taken_reaches_the_meter_unchanged(client: aiohttp.ClientS
     await post(client, ESTIMATE)
     await post(client, b"this is no JSON")
     await post(client, gzip.compress(ESTIMATE), GZIP)
+    await post(client, COLUMNS)
     meter = Meter(0, Config(), 1, price.load(None))
     values = [value for _, value in log.taken]
-    meter.take(Batch(topics.USAGE, 0, values, range(3), [60_000] * 3, 3))
+    meter.take(Batch(topics.USAGE, 0, values, range(4), [60_000] * 4, 4))
     meter.commit(60_000)
     counters = meter.counters
-    assert (counters.accepted_events, counters.rejected_events, counters.accepted_nusd) == (2, 1, 10**9)
+    assert (counters.accepted_events, counters.rejected_events, counters.accepted_nusd) == (4, 1, 15 * 10**8)
     assert counters.balanced
 
 

@@ -168,6 +168,9 @@ LINES = [
     b'{"estimates": 3}',
     b"\xff\xfe\x00",
     b'{"driver":"\xff"}',
+    b'{"series":[],"origin":1767225600000,"columns":{"series":[0,0],"start":0,"end":["240000",300000]}}',
+    b'{"series":[],"columns":{"series":[0],"start":0,"end":1767225960000}}',
+    b'{"series":[],"origin":"x","columns":{"series":[0],"start":0,"end":1767226600000}}',
 ]
 
 
@@ -179,9 +182,9 @@ def test_native_lines_are_passed_on_as_they_are(tmp_path: Path, packed: bool, en
     path.write_bytes(gzip.compress(data) if packed else data)
     found = outcome(path)
     assert [message.value for message in found.messages] == LINES
-    assert [message.row for message in found.messages] == [1, 2, 3, 4, 5, 6, 7]
+    assert [message.row for message in found.messages] == list(range(1, len(LINES) + 1))
     minutes = [(message.timestamp_ms - 1767225600000) // 60_000 for message in found.messages]
-    assert minutes == [1, 1, 2, 3, 3, 3, 3]
+    assert minutes == [1, 1, 2, 3, 3, 3, 3, 5, 6, 6]
 
 
 def test_lines_before_the_first_readable_one_have_its_time(tmp_path: Path) -> None:

@@ -1,15 +1,17 @@
 """docs/formats.md names every topic, field and reason, as the code has them."""
 
 import re
+from collections.abc import Iterable
 from typing import Any, get_args
 
 import msgspec
 import pytest
 
-from stream.schema import commands, dead_letters, deploys, usage
+from stream.schema import commands, dead_letters, deploys, usage, usage_columns
 from stream.schema.dead_letters import Reason
 from stream.schema.topics import DAY_MS, TOPICS, Topic
 from tests.docs.pages import ROOT, blocks
+from tests.meter.rig import run
 
 PAGE = ROOT / "docs" / "formats.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -39,6 +41,31 @@ def test_every_field_of_usage_is_listed() -> None:
     told = set(first_column("usage"))
     known = {*usage.ExactEstimate.__struct_fields__, *usage.RawEnvelope.__struct_fields__}
     assert told == known
+
+
+def test_every_field_and_column_is_listed() -> None:
+    shared = {"source", "epoch", "seq", "labels"}
+    columns = usage_columns.Columns.__struct_fields__
+    assert first_column("In columns") == ["series", "origin", "columns", *in_order_of_the_page(columns)]
+    assert {*usage_columns.Envelope.__struct_fields__} == {"series", "origin", "columns"} | shared
+
+
+def in_order_of_the_page(columns: Iterable[str]) -> list[str]:
+    return sorted(columns, key=["series", "start", "end", "quantity", "cost_nusd", "cost_usd"].index)
+
+
+def test_the_example_in_columns_is_the_same_as_the_ordinary_one_below_it() -> None:
+    in_columns, ordinary = re.findall(r"^```json\n(.*?)^```", section("In columns"), re.M | re.S)
+    usage_columns.decode(in_columns.encode())
+    found, expected = (run([example.encode()]) for example in (in_columns, ordinary))
+    assert found.letters == []
+    assert (found.buckets, found.count, found.quantity) == (
+        expected.buckets,
+        expected.count,
+        expected.quantity,
+    )
+    assert found.meter.counters == expected.meter.counters
+    assert found.spent("total") == 670_000 + 4_718_592 + 94_372
 
 
 def test_every_reason_is_listed_in_order() -> None:

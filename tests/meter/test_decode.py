@@ -36,6 +36,7 @@ def nested(depth: int) -> bytes:
 BAD_ESTIMATES = {
     "not a number, as text": (with_raw("cost_usd", b'"nan"'), "not_finite"),
     "infinite, as text": (with_raw("cost_usd", b'"inf"'), "not_finite"),
+    "a signalling NaN": (with_raw("cost_usd", b'"sNaN12"'), "not_finite"),
     "minus infinity": (with_raw("quantity", b'"-Infinity"'), "not_finite"),
     "beyond a double": (with_raw("cost_usd", b"1e400"), "not_finite"),
     "beyond a double, as text": (with_raw("quantity", b'"1e400"'), "not_finite"),
