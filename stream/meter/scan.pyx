@@ -19,6 +19,8 @@ from libc.string cimport memcmp, memcpy, memset
 
 import numpy as np
 
+from stream.messages import Messages
+
 cdef extern from "Python.h":
     double PyOS_string_to_double(const char *text, char **rest, PyObject *overflow) except? -1.0
 
@@ -469,18 +471,32 @@ cdef class Scanner:
         self._sources.clear()
         self._names = []
 
-    def scan(self, list values, Py_ssize_t first):
-        """Read from message `first` on; returns the first one that is not plain, or the number of
-        messages."""
+    def scan(self, values, Py_ssize_t first):
+        """Read from message `first` on; returns the first one that is not plain, or the number of messages."""
+        if isinstance(values, Messages):
+            return self._scan_places(values.buffer, values.begins, values.sizes, first)
         cdef Py_ssize_t index
         for index in range(max(first, 0), len(values)):
             value = values[index]
-            if type(value) is not bytes or len(<bytes> value) > self._max_bytes:
+            if type(value) is not bytes:
                 return index
             self._message = index
             if not self._one(<Bytes> <const char *> <bytes> value, len(<bytes> value)):
                 return index
         return len(values)
+
+    cdef Py_ssize_t _scan_places(
+        self, bytes buffer, const int64_t[::1] begins, const int64_t[::1] sizes, Py_ssize_t first
+    ) except -1:
+        cdef Bytes base = <Bytes> <const char *> buffer
+        cdef Py_ssize_t index, size = len(buffer), count = min(len(begins), len(sizes))
+        for index in range(max(first, 0), count):
+            if not 0 <= begins[index] <= size or not 0 <= sizes[index] <= size - begins[index]:
+                raise ValueError(f"message {index} does not lie in its buffer")
+            self._message = index
+            if not self._one(base + begins[index], sizes[index]):
+                return index
+        return count
 
     def taken(self):
         """Columns of the estimates read since the last call: message, start, end, series, cost_nusd, rest_ausd,
@@ -516,6 +532,8 @@ cdef class Scanner:
         cdef Py_ssize_t before = self._count
         cdef Bytes end = p + size
         cdef Fields fields
+        if size > self._max_bytes:
+            return False
         fields.seen = 0
         p = _blanks(p, end)
         if p < end and p[0] == c'[':

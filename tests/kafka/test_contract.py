@@ -12,10 +12,12 @@ from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.producer.producer import AIOKafkaProducer
 from aiokafka.producer.sender import Sender
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from faust.app.base import BootStrategy
 
 from stream.config import Kafka
 from stream.shell.kafka.agents import build_app
+from stream.shell.kafka.record_batches import KeptRecords
 
 
 def in_order(function: object, *pieces: str) -> None:
@@ -109,3 +111,17 @@ def test_what_the_reader_of_whole_batches_takes_over() -> None:
     in_order(Fetcher._proc_fetch_request, "self._records[tp] = FetchResult(")
     in_order(Fetcher.fetched_records, "type(res_or_error) is FetchResult")
     in_order(AIOKafkaConsumer.start, "self._fetcher = Fetcher(")
+
+
+def test_what_is_kept_of_what_was_fetched() -> None:
+    """`KeptRecords` takes the place of `MemoryRecords`, and finds where a batch begins as that does."""
+    in_order(Fetcher._proc_fetch_request, "records = MemoryRecords(part_data[-1])", "records.has_next()")
+    builder = DefaultRecordBatchBuilder(2, 0, False, -1, -1, -1, 1000)
+    builder.append(0, 0, None, b"value", [])
+    batch = bytes(builder.build())
+    kept = KeptRecords(batch * 3 + batch[:-1])
+    begins = []
+    while kept.has_next():
+        assert kept.next_batch().validate_crc()
+        begins.append(kept.begin)
+    assert begins == [0, len(batch), 2 * len(batch)]

@@ -2,7 +2,7 @@
 
 import base64
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -63,7 +63,12 @@ class Rig:
         first = self._offset
         self._offset += len(values)
         offsets = range(first, self._offset)
-        self.meter.take(Batch(topics.USAGE, 0, list(values), offsets, [at_ms] * len(values), self._offset))
+        times_ms = [at_ms] * len(values)
+        self.meter.take(Batch(topics.USAGE, 0, self.sequence(values), offsets, times_ms, self._offset))
+
+    def sequence(self, values: tuple[bytes, ...]) -> Sequence[bytes]:
+        """The messages as a shell would hand them over."""
+        return list(values)
 
     def commit(self, now_ms: int = NOW) -> Commit:
         commit = self.meter.commit(now_ms)

@@ -1,6 +1,8 @@
 """The compiled reader comes to just what the Python one comes to, and reads what nearly everyone sends."""
 
-from collections.abc import Callable
+from array import array
+from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from bench.workload import Variant, generate
 from stream.config import Config
 from stream.config import Meter as Limits
+from stream.messages import Messages
 from stream.meter.columns import Pack
 from stream.meter.compiled import Scanner
 from tests.meter.rig import START, Rig, envelope, estimate
@@ -25,9 +28,13 @@ PACKED = envelope(estimate(), estimate(cost_usd=0.1), source="s/1", epoch=3, seq
 class Seen(Rig):
     """A rig that keeps what left the intake, with label sets by what they mean, not by their numbers."""
 
-    def __init__(self, compiled: bool, **limits: Any) -> None:
+    def __init__(self, compiled: bool, in_place: bool = False, **limits: Any) -> None:
         super().__init__(Config(meter=Limits(compiled=compiled, **limits)))
+        self.in_place = in_place
         self.packs: list[Any] = []
+
+    def sequence(self, values: tuple[bytes, ...]) -> Sequence[bytes]:
+        return in_one_buffer(values) if self.in_place else list(values)
 
     def take(self, *values: bytes, at_ms: int = START + 120_000) -> None:
         super().take(*values, at_ms=at_ms)
@@ -40,19 +47,27 @@ class Seen(Rig):
 
 def assert_same(*batches: list[bytes], **limits: Any) -> None:
     """Packs, dead letters, counters, state and what is spent; also where a restart comes between."""
-    rigs = compiled, plain = Seen(True, **limits), Seen(False, **limits)
+    plain = Seen(False, **limits)
+    rigs = [Seen(True, **limits), Seen(True, in_place=True, **limits)]
     for values in (*batches, *batches):  # the second time label sets and sequences are known
-        for rig in rigs:
+        for rig in (plain, *rigs):
             rig.take(*values)
-        assert compiled.packs == plain.packs
-        assert compiled.meter.watermark_ms == plain.meter.watermark_ms
-        for rig in rigs:
             rig.commit()
-        assert compiled.meter.counters == plain.meter.counters
-        assert compiled.letters == plain.letters
-        assert list(compiled.state.items()) == list(plain.state.items())
-        assert (compiled.buckets, compiled.count) == (plain.buckets, plain.count)
-    assert compiled.balanced
+        for rig in rigs:
+            assert rig.packs == plain.packs
+            assert rig.meter.watermark_ms == plain.meter.watermark_ms
+            assert rig.meter.counters == plain.meter.counters
+            assert rig.letters == plain.letters
+            assert list(rig.state.items()) == list(plain.state.items())
+            assert (rig.buckets, rig.count) == (plain.buckets, plain.count)
+    assert plain.balanced
+
+
+def in_one_buffer(values: Sequence[bytes]) -> Messages:
+    """As they are fetched: next to each other, here without a byte between."""
+    sizes = array("q", map(len, values))
+    begins = array("q", [0, *accumulate(sizes)][: len(sizes)])
+    return Messages(b"".join(values), begins, sizes)
 
 
 def test_it_was_built() -> None:
@@ -179,3 +194,16 @@ def test_an_error_while_a_label_set_is_numbered_is_not_lost() -> None:
     number: Callable[[Any], int] = broken
     with pytest.raises(ZeroDivisionError):
         Scanner(number, 10**6).scan([GOOD], 0)
+
+
+@pytest.mark.parametrize(("begin", "size"), [(-1, 2), (0, -1), (3, 3), (6, 0), (2**62, 2**62)])
+def test_a_message_outside_of_its_buffer_is_an_error(begin: int, size: int) -> None:
+    with pytest.raises(ValueError, match="message 0 does not lie in its buffer"):
+        Scanner(len, 10**6).scan(Messages(b"[] []", array("q", [begin]), array("q", [size])), 0)
+
+
+def test_a_part_of_messages_is_messages() -> None:
+    values = [GOOD, b"", PACKED, SEQUENCED]
+    messages = in_one_buffer(values)
+    assert list(messages) == values
+    assert (list(messages[1:3]), messages[-1], len(messages)) == (values[1:3], SEQUENCED, 4)

@@ -25,8 +25,8 @@ class MeterService(StageService):
     again after a crash may meet a newer calibration than it did before.
     """
 
-    def __init__(self, kafka: Kafka, kind: Kind, hooks: Hooks) -> None:
-        super().__init__(kafka, kind, hooks)
+    def __init__(self, kafka: Kafka, kind: Kind, hooks: Hooks, in_place: bool = True) -> None:
+        super().__init__(kafka, kind, hooks, in_place)
         self._calibrations: dict[bytes, bytes] = {}
         self._reader: Any = None
 

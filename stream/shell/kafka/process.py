@@ -51,7 +51,7 @@ def alerts_kind(config: Config) -> Kind:
 
 
 def build_meter(config: Config, hooks: Hooks) -> Service:
-    return MeterService(config.kafka, meter_kind(config), hooks)
+    return MeterService(config.kafka, meter_kind(config), hooks, config.meter.compiled)
 
 
 def build_worker(config: Config, hooks: Hooks, outcomes: Outcomes) -> Any:

@@ -1,7 +1,8 @@
 """Reads whole record batches into columns, without an object a record.
 
 aiokafka's `getmany` makes a `ConsumerRecord` of every record, which costs more than all that the meter then
-does with it. Here the records of a batch become three columns. It rests on private names of aiokafka, read
+does with it. Here the records of a batch become three columns; with `in_place`, messages are not even copied
+out of what was fetched (`records.pyx`), unless it is compressed. It rests on private names of aiokafka, read
 at one version and held by `tests/kafka/test_contract.py`; `kafka.read_batches: false` does without.
 """
 
@@ -10,19 +11,43 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from aiokafka import TopicPartition
+from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult, PartitionRecords
 from aiokafka.errors import CorruptRecordException
+from aiokafka.record.memory_records import MemoryRecords
+
+from stream.messages import Messages
+
+try:
+    from stream.shell.kafka.records import Records
+except ImportError:  # there was no C compiler to build it
+    Records = None  # type: ignore[assignment, misc]
 
 _LOG_APPEND_TIME: Final = 1
+_LOG_OVERHEAD: Final = 12  # bytes before and with a batch's length, which that does not count
 
 
 @dataclass(frozen=True, slots=True)
 class RecordBatch:
     """What one record batch holds from the position on, as columns."""
 
-    values: list[bytes]
+    values: Sequence[bytes]
     offsets: Sequence[int]
     timestamps_ms: Sequence[int]
+
+
+class KeptRecords(MemoryRecords):
+    """What was fetched, with its bytes at hand and the place of the next batch in them."""
+
+    def __init__(self, fetched: bytes) -> None:
+        super().__init__(fetched)
+        self.fetched = fetched
+        self.place = 0
+
+    def next_batch(self) -> Any:
+        self.begin = self.place
+        self.place += _LOG_OVERHEAD + int.from_bytes(self.fetched[self.place + 8 : self.place + 12])
+        return super().next_batch()
 
 
 class BatchRecords(PartitionRecords):
@@ -32,19 +57,29 @@ class BatchRecords(PartitionRecords):
     """
 
     next_fetch_offset: int
+    in_place = False
 
     def _unpack_records(self) -> Iterator[RecordBatch]:
+        found = Records(self._records.fetched) if self.in_place else None
         while self._records.has_next():
             batch = self._records.next_batch()
             if self._check_crcs and not batch.validate_crc():
                 raise CorruptRecordException(f"Invalid CRC - {self._tp}")
-            if not (self._aborted(batch) or batch.is_control_batch):
+            if not (
+                self._aborted(batch)
+                or batch.is_control_batch
+                or (found is not None and found.add(self._records.begin, self.next_fetch_offset))
+            ):
+                if found:
+                    yield places(self._records.fetched, found)
                 records = list(batch)
                 if records and records[0].offset < self.next_fetch_offset:
                     records = [record for record in records if record.offset >= self.next_fetch_offset]
                 if records:
                     yield columns(records)
             self.next_fetch_offset = batch.next_offset
+        if found:
+            yield places(self._records.fetched, found)
 
     def _aborted(self, batch: Any) -> bool:
         """Whether its transaction was aborted; keeps account of where those begin and end."""
@@ -70,20 +105,40 @@ def columns(records: list[Any]) -> RecordBatch:
     )
 
 
+def places(fetched: bytes, found: "Records") -> RecordBatch:
+    """Columns of messages that stay where they are."""
+    begins, sizes, offsets, times_ms = found.taken()
+    span = range(offsets[0], offsets[-1] + 1)
+    return RecordBatch(
+        Messages(fetched, begins, sizes), span if len(span) == len(offsets) else offsets, times_ms
+    )
+
+
 class _Fetched(dict[TopicPartition, Any]):
     """Takes the place of the fetcher's store of what has been fetched and not yet been returned."""
+
+    def __init__(self, in_place: bool) -> None:
+        self._in_place = in_place
 
     def __setitem__(self, source: TopicPartition, result: Any) -> None:
         if type(result) is FetchResult:  # the rest are errors, to be raised when they are asked for
             records = result._partition_records
             records.__class__ = BatchRecords
+            records.in_place = self._in_place and isinstance(records._records, KeptRecords)
             records._records_iterator = records._unpack_records()  # the original's has not begun
         super().__setitem__(source, result)
 
 
-def give_batches(consumer: Any) -> None:
-    """From now on `getmany` of this started consumer gives `RecordBatch` where it gave `ConsumerRecord`."""
-    consumer._fetcher._records = _Fetched()
+def give_batches(consumer: Any, in_place: bool = False) -> None:
+    """From now on `getmany` of this started consumer gives `RecordBatch` where it gave `ConsumerRecord`.
+
+    `in_place` leaves messages where they were fetched, if that part was built. For it the fetcher's module
+    keeps the bytes of what any consumer of this process fetches, as long as it keeps the rest.
+    """
+    in_place = in_place and Records is not None
+    if in_place:
+        fetcher.MemoryRecords = KeptRecords
+    consumer._fetcher._records = _Fetched(in_place)
 
 
 def joined(batches: Sequence[RecordBatch]) -> RecordBatch:

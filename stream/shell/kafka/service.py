@@ -49,8 +49,10 @@ class StageService(Service):
 
     mundane_level = "debug"  # mode would log each start and stop
 
-    def __init__(self, kafka: Kafka, kind: Kind, hooks: Hooks) -> None:
+    def __init__(self, kafka: Kafka, kind: Kind, hooks: Hooks, in_place: bool = False) -> None:
+        """`in_place` leaves messages in what was fetched, for a stage that does not make each an object."""
         super().__init__()
+        self._in_place = in_place
         self.kind = kind
         self.partitions = Partitions(kafka, kind, hooks)
         self._kafka = kafka
@@ -69,7 +71,7 @@ class StageService(Service):
             )
             await self._consumer.start()
         if self._kafka.read_batches:
-            give_batches(self._consumer)
+            give_batches(self._consumer, self._in_place)
         # After start: a consumer that starts subscribed waits for its first assignment, without end.
         self._consumer.subscribe(list(self._names), listener=Listener(self))
 
