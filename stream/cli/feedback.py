@@ -164,8 +164,9 @@ def _show(found: dict[str, Any]) -> None:
     print(f"{said['alert']} was {said['verdict'].replace('_', ' ')}.")
     for note in follows["notes"]:
         print(f"- {note}")
+    count = len(removed) + follows["kept"]
     print(
-        f"Of {len(removed) + follows['kept']} alerts of {said['scope']} since "
+        f"Of {count} alert{'s' if count != 1 else ''} of {said['scope']} since "
         f"{text.clock(follows['since_s'])}, {len(removed)} would not have been told{':' if removed else '.'}"
     )
     for one in removed[:10]:

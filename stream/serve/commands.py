@@ -114,24 +114,32 @@ class Commands:
             alert=alert.dedup_key,
             until_s=until_s,
         )
+        former = self._holding(alert.dedup_key)
         await self.write(command)
+        await self._end(former, said.by)  # only now: while nobody has it, it rings
         return answer(command, 201)
 
     async def unacknowledge(self, request: web.Request) -> web.Response:
         """Take back every acknowledgement and snooze of an alert."""
         said = await questions.body(request, _Take)
         key = self.standing(said.alert).dedup_key
-        holding = [
+        holding = self._holding(key)
+        if not holding:
+            raise refusal(web.HTTPNotFound, f"nobody has acknowledged {key}")
+        return answer({"ended": await self._end(holding, said.by)})
+
+    def _holding(self, key: str) -> list[Acknowledge]:
+        return [
             one
             for one in self.replica.commands()
             if isinstance(one, Acknowledge) and one.alert == key and one.ended_s is None
         ]
-        if not holding:
-            raise refusal(web.HTTPNotFound, f"nobody has acknowledged {key}")
-        ended = [msgspec.structs.replace(one, ended_s=self.now_s, ended_by=said.by) for one in holding]
+
+    async def _end(self, holding: Iterable[Acknowledge], by: str) -> list[Acknowledge]:
+        ended = [msgspec.structs.replace(one, ended_s=self.now_s, ended_by=by) for one in holding]
         for one in ended:
             await self.write(one)
-        return answer({"ended": ended})
+        return ended
 
     def _listing(self, kind: _Kind) -> Any:
         async def listed(request: web.Request) -> web.Response:

@@ -6,7 +6,7 @@ import msgspec
 from aiohttp import web
 
 from stream.alerts.consequence import Consequence, consequence, past, problem, proposed
-from stream.schema.alerts import Alert
+from stream.schema.alerts import Alert, State
 from stream.schema.feedback import Feedback, Verdict
 from stream.serve import questions
 from stream.serve.answers import answer, refusal
@@ -79,7 +79,9 @@ class Judgement:
     def _judged(self, said: _Said) -> tuple[Feedback, Consequence]:
         now_s = self._commands.now_s
         since_s = now_s - said.weeks * 7 * 86_400
-        transitions = list(self._replica.transitions(since_s))
+        standing = (one for one in self._replica.alerting().active() if one.state != State.PENDING)
+        # What stands has gone on since it was last told.
+        transitions = [*self._replica.transitions(since_s), *standing]
         alert = self._alert(said.alert, transitions)
         feedback = proposed(
             alert,
