@@ -61,6 +61,32 @@ class PagerDuty(Place):
         return self
 
 
+class Slack(Place):
+    """A channel of Slack. With `token` and `channel` an alert is one message that is kept up to date, with a
+    thread; with `url` each transition is a message."""
+
+    kind: Literal["slack"] = "slack"
+    """Slack, by a bot's token or by an incoming webhook"""
+    name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")] = "slack"
+    """what metrics and logs call it; also the name of its read position, so keep it"""
+    severities: tuple[SeverityName, ...] = ("page", "ticket")
+    """which alerts it gets; it also hears how one that it got goes on, whatever that became"""
+    url: SecretStr | None = None
+    """an incoming webhook, `https://hooks.slack.com/services/...`"""
+    token: SecretStr | None = None
+    """a bot's token, `xoxb-...`, with the right `chat:write`; invite the bot to the channel"""
+    channel: str | None = None
+    """ID of the channel, such as `C0123456789`; with `token`"""
+    api_url: str = "https://slack.com/api"
+    """where Slack's API is"""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "Slack":
+        if (self.url is None) == (self.token is None) or (self.token is None) != (self.channel is None):
+            raise ValueError("give either url (an incoming webhook), or token and channel (a bot)")
+        return self
+
+
 class Webhook(Place):
     """Any HTTP endpoint. docs/formats.md describes what it gets."""
 
@@ -74,7 +100,7 @@ class Webhook(Place):
     """key of the HMAC-SHA256 in `X-Burnline-Signature`; without it nothing is signed"""
 
 
-AnyDestination = Annotated[Alertmanager | PagerDuty | Webhook, Field(discriminator="kind")]
+AnyDestination = Annotated[Alertmanager | PagerDuty | Slack | Webhook, Field(discriminator="kind")]
 
 
 class Notify(Section):
@@ -86,6 +112,10 @@ class Notify(Section):
     """hosts that may be contacted; a destination elsewhere stops the start"""
     timeout_s: Annotated[float, Field(gt=0)] = 10.0
     """limit of one attempt"""
+    alarm_after_s: Annotated[int, Field(ge=0)] = 300
+    """how long a destination may take nothing before the others are told"""
+    unproven_after_s: Annotated[int, Field(ge=0)] = 3600
+    """how long a destination may stay unproven (nothing taken, no test) before the others are told"""
     resend_s: Annotated[int, Field(ge=1, le=60)] = 60
     """how often an Alertmanager is told again what fires; it forgets after four times as long"""
 

@@ -101,6 +101,13 @@ FAMILIES: Final = (
         "Invoice over estimate, of the newest invoiced days.",
     ),
     Family("burnline_notifications_total", ("destination", "outcome"), "", "Tries to deliver an alert."),
+    Family("burnline_destination_proven", ("destination",), "", "1 if it has ever taken something, else 0."),
+    Family(
+        "burnline_destination_failing_seconds",
+        ("destination",),
+        "seconds",
+        "For how long a destination has taken nothing that it was sent; 0 if it takes it.",
+    ),
     Family("burnline_scopes", (), "", "Scopes known to this process."),
     Family("burnline_series_dropped", (), "", "Series not exported because of the cap on their number."),
 )

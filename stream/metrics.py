@@ -26,6 +26,7 @@ from stream.metric_families import FAMILIES, NANO, Sample, capped, counter_sampl
 from stream.schema.alerts import Alert, Severity, State
 from stream.schema.commands import Command
 from stream.schema.feedback import Feedback
+from stream.schema.notify_state import Proof
 from stream.scopes import BILLING
 
 # A scope has about 20 series (6 windows twice, 3 bounds, budget, ...): room for 1,000 scopes a process.
@@ -68,6 +69,7 @@ class Metrics:
         self._incidents_nusd: dict[tuple[str, str], int] = {}
         self._reconciled: dict[tuple[str, str, str], float] = {}
         self._notified: dict[tuple[str, str], int] = {}
+        self._standing: dict[str, tuple[bool, float | None, float]] = {}
         self._stage_seconds = Histogram(
             "burnline_stage_seconds",
             "Time that one piece of a stage's work took.",
@@ -184,6 +186,18 @@ class Metrics:
         """A destination refused an alert for good."""
         self._count(destination, "refused")
 
+    def standing(self, proof: Proof, now_ms: int) -> None:
+        """Whether a destination that this process serves works. Its failing grows by itself."""
+        since_ms = proof.failing_since_ms
+        failing_s = None if since_ms is None else (now_ms - since_ms) / 1000
+        with self._lock:
+            self._standing[proof.destination] = proof.proven_ms is not None, failing_s, self._monotonic()
+
+    def forget_destination(self, destination: str) -> None:
+        """Another process serves it now."""
+        with self._lock:
+            self._standing.pop(destination, None)
+
     def _know(self, destination: str) -> None:
         for outcome in OUTCOMES:
             self._notified.setdefault((destination, outcome), 0)
@@ -243,6 +257,10 @@ class Metrics:
             yield Sample("burnline_incident_excess_usd", incident, excess / NANO)
         for notified, count in self._notified.items():
             yield Sample("burnline_notifications_total", notified, count)
+        for name, (proven, failing_s, observed) in self._standing.items():
+            yield Sample("burnline_destination_proven", (name,), int(proven))
+            failing_now_s = 0.0 if failing_s is None else failing_s + self._monotonic() - observed
+            yield Sample("burnline_destination_failing_seconds", (name,), failing_now_s)
 
 
 @dataclass(frozen=True, slots=True)

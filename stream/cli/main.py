@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from stream.cli import alert, config, demo, feedback, incident, planned, reconcile, replay, run, topics
+from stream.cli import (
+    alert,
+    config,
+    demo,
+    feedback,
+    incident,
+    notify,
+    planned,
+    reconcile,
+    replay,
+    run,
+    topics,
+)
 from stream.errors import UserError
 from stream.shell.garbage import collect_rarely
 
@@ -31,6 +43,7 @@ app.add_typer(planned.maintenance, name="maintenance")
 app.add_typer(planned.plan, name="plan")
 app.add_typer(feedback.app, name="feedback")
 app.add_typer(incident.app, name="incident")
+app.add_typer(notify.app, name="notify")
 app.add_typer(config.app, name="config")
 app.add_typer(topics.app, name="topics")
 

@@ -18,6 +18,8 @@ import msgspec
 from stream import config_notify as config
 from stream.notify import page
 from stream.notify.destination import Answer, Request, Verdict, of_status
+from stream.notify.memory import Memory
+from stream.notify.notices import DELIVERY, TEST
 from stream.notify.times import rfc3339
 from stream.schema.alerts import Alert, State
 
@@ -31,6 +33,7 @@ class Alertmanager:
 
     def __init__(self, settings: config.Alertmanager, resend_s: int) -> None:
         self.settings = settings
+        self.memory = Memory()
         self._url = f"{settings.url.rstrip('/')}/api/v2/alerts"
         self.urls = (self._url,)
         self._lasts_ms = _LIVES * resend_s * 1000
@@ -41,6 +44,8 @@ class Alertmanager:
 
     def requests(self, alert: Alert, now_ms: int) -> Sequence[Request]:
         alerts = [self._wire(alert, now_ms, ended=alert.state == State.RESOLVED)]
+        if alert.about == TEST and alert.state == State.RESOLVED:
+            return []  # it ends by itself, after the waits of its route
         previous = self._firing.get(alert.previous_key or "")
         if previous is not None and labels(previous) != labels(alert):
             alerts.append(self._wire(previous, now_ms, ended=True))
@@ -51,6 +56,8 @@ class Alertmanager:
 
     def settled(self, alert: Alert, answers: Sequence[Answer]) -> None:
         self._firing.pop(alert.previous_key or "", None)
+        if alert.about == TEST:
+            return
         if alert.state == State.RESOLVED or not answers:  # one that was refused would spoil every repeat
             self._firing.pop(alert.dedup_key, None)
         else:
@@ -89,7 +96,8 @@ def labels(alert: Alert) -> dict[str, str]:
     A character that a label's name can't have becomes `_`; a scope's label called like one of ours gets
     `exported_` before it, as Prometheus does. Empty values are left out, as Alertmanager would.
     """
-    own = {"alertname": ALERTNAME, "severity": str(alert.severity), "tier": alert.tier, "scope": alert.scope}
+    name = {TEST: "BurnlineTest", DELIVERY: "BurnlineDelivery"}.get(alert.about, ALERTNAME)
+    own = {"alertname": name, "severity": str(alert.severity), "tier": alert.tier, "scope": alert.scope}
     for name, value in alert.labels.items():
         safe = re.sub(r"[^a-zA-Z0-9_]|^(?=\d)", "_", name)
         own[f"exported_{safe}" if safe in _OURS else safe] = value

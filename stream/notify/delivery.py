@@ -12,13 +12,20 @@ from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
+import msgspec
 
+from stream.alerts import text
+from stream.config_alerts import Alerting
 from stream.config_notify import Notify
 from stream.errors import UserError
+from stream.notify.desk import Desk
 from stream.notify.destination import Answer, Destination, Verdict
+from stream.notify.notices import TEST, resolved
 from stream.notify.selection import Selection
+from stream.notify.standing import Standing
 from stream.notify.transport import Transport
 from stream.schema.alerts import Alert
+from stream.schema.notify_state import Proof, Trial
 
 FIRST_RETRY_S: Final = 1.0
 # A destination that comes back is noticed within a minute, and one that is down gets 60 requests an hour.
@@ -29,6 +36,7 @@ FIRST_SLOW_RETRY_S: Final = 30.0
 LONGEST_SLOW_RETRY_S: Final = 300.0
 # Retry-After is obeyed, but no answer may silence pages for longer than an hour.
 LONGEST_OBEYED_S: Final = 3600.0
+WATCH_EVERY_S: Final = 15.0
 TOO_MANY: Final = 429  # without Retry-After: PagerDuty asks for minutes
 
 _log = logging.getLogger(__name__)
@@ -49,6 +57,12 @@ class Outcomes(Protocol):
     def undeliverable(self, destination: str) -> None:
         """Refused for good; this transition will not be retried."""
 
+    def forget_destination(self, destination: str) -> None:
+        """Another process serves it now."""
+
+    def standing(self, proof: Proof, now_ms: int) -> None:
+        """Whether it works, as far as is known."""
+
 
 class Deliverer:
     """One destination and its queue. Calls of `deliver` take their turns in the order they were made.
@@ -62,7 +76,9 @@ class Deliverer:
         destination: Destination,
         session: aiohttp.ClientSession,
         settings: Notify,
+        rules: Alerting,
         outcomes: Outcomes,
+        desk: Desk,
         *,
         now_ms: Callable[[], int],
         sleep: Callable[[float], Awaitable[None]],
@@ -74,7 +90,10 @@ class Deliverer:
         self._selection = Selection(destination.settings)
         self._transport = Transport(session, settings.timeout_s, now_ms)
         self._resend_s = settings.resend_s
+        self._rules = rules
         self._outcomes = outcomes
+        self._desk = desk
+        self._standing = Standing(destination.settings, settings, destination.memory)
         self._now_ms = now_ms
         self._sleep = sleep
         self._random = random
@@ -88,7 +107,9 @@ class Deliverer:
     async def deliver(self, alert: Alert) -> None:
         """Send one transition, again and again until it is taken or refused for good."""
         async with self._turn:
-            if self._selection.wants(alert):
+            if alert.about == TEST and alert.destination == self.name:
+                await self._test(alert)
+            elif self._selection.wants(alert):
                 await self._deliver(alert)
             self._selection.passed(alert)
 
@@ -97,13 +118,15 @@ class Deliverer:
         for index in range(len(self.destination.requests(alert, self._now_ms()))):
             answer, verdict = await self._until_settled(alert, index)
             if verdict == Verdict.REFUSED:
-                self._refused(alert, answer)
+                await self._refused(alert, answer)
                 break
             answers.append(answer)
         else:
-            latency_s = (self._now_ms() - alert.spent_ms) / 1000
-            self._outcomes.delivered(self.name, alert, latency_s)
+            now_ms = self._now_ms()
+            self._outcomes.delivered(self.name, alert, (now_ms - alert.spent_ms) / 1000)
+            self._standing.taken(now_ms)
         self.destination.settled(alert, answers)
+        await self._keep()
 
     async def _until_settled(self, alert: Alert, index: int) -> tuple[Answer, Verdict]:
         for attempt in itertools.count():
@@ -113,9 +136,60 @@ class Deliverer:
             if verdict in (Verdict.TAKEN, Verdict.REFUSED):
                 break
             wait_s = self._wait_s(attempt, answer, verdict)
-            self._failed(f"{alert.dedup_key} {alert.state}", answer, verdict, wait_s)
+            self._failed(f"{alert.dedup_key} {alert.state}", answer, verdict, wait_s, alert.dedup_key)
+            await self._keep()
             await self._sleep(wait_s)
         return answer, verdict
+
+    async def _test(self, alert: Alert) -> None:
+        """One try, and its end at once: nobody waits for a test that comes an hour late."""
+        refusal = await self._try(alert) or await self._try(resolved(alert, self._now_ms()))
+        now_ms = self._now_ms()
+        if refusal is None:
+            self._standing.taken(now_ms)
+        detail = "" if refusal is None else _said(refusal)
+        self._standing.tried(Trial(id=alert.dedup_key, at_ms=now_ms, taken=refusal is None, detail=detail))
+        await self._keep()
+
+    async def _try(self, alert: Alert) -> Answer | None:
+        """Send once; the answer that was no yes, if any."""
+        answers: list[Answer] = []
+        refusal = None
+        for request in self.destination.requests(alert, self._now_ms()):
+            answer = await self._transport.send(request)
+            verdict = self.destination.verdict(answer)
+            if verdict != Verdict.TAKEN:
+                self._failed("a test", answer, verdict)
+                refusal = answer
+                break
+            answers.append(answer)
+        self.destination.settled(alert, answers)
+        return refusal
+
+    async def watch_forever(self) -> None:
+        """Tell the other destinations when this one is silent. Run it as a task; cancel it to stop."""
+        while True:
+            await self.watch()
+            await self._sleep(WATCH_EVERY_S)
+
+    async def watch(self) -> None:
+        """Look once. It takes no turn: what it tells of is mostly a delivery that waits."""
+        for alert in self._standing.alarms(self._now_ms()):
+            await self._desk.tell(self._linked(alert))
+        await self._keep()
+
+    def _linked(self, alert: Alert) -> Alert:
+        rules = self._rules
+        runbook_url = text.runbook_url(rules, "delivery", self.name)
+        return msgspec.structs.replace(alert, runbook_url=runbook_url, console_url=rules.console_url)
+
+    async def _keep(self) -> None:
+        """Before the first word on it, `proof` is made, so it is here in every case."""
+        now_ms = self._now_ms()
+        self._outcomes.standing(self._standing.proof(now_ms), now_ms)
+        rows = self.destination.memory.changes()
+        if rows:
+            await self._desk.keep(rows)
 
     async def repeat_forever(self) -> None:
         """Keep the destination from forgetting what fires. Run it as a task; cancel it to stop."""
@@ -130,8 +204,11 @@ class Deliverer:
             if request is not None:
                 answer = await self._transport.send(request)
                 verdict = self.destination.verdict(answer)
-                if verdict != Verdict.TAKEN:
+                if verdict == Verdict.TAKEN:
+                    self._standing.taken(self._now_ms(), repeated=True)
+                else:
                     self._failed("repeating what fires", answer, verdict, self._resend_s)
+                await self._keep()
 
     def _wait_s(self, attempt: int, answer: Answer, verdict: Verdict) -> float:
         if answer.retry_after_s is not None:
@@ -142,30 +219,36 @@ class Deliverer:
         # Half of it is random, so that many senders do not come back at the same moment.
         return min(longest_s, first_s * 2.0 ** min(attempt, 30)) * (0.5 + self._random() / 2)
 
-    def _failed(self, what: str, answer: Answer, verdict: Verdict, wait_s: float) -> None:
+    def _failed(
+        self, what: str, answer: Answer, verdict: Verdict, wait_s: float | None = None, waiting: str = ""
+    ) -> None:
         blocked = verdict == Verdict.BLOCKED
+        self._standing.failed(self._now_ms(), _said(answer), blocked=blocked, waiting=waiting)
         self._outcomes.blocked(self.name) if blocked else self._outcomes.failed(self.name)
         _log.log(
             logging.ERROR if blocked else logging.WARNING,
-            "%s did not take %s: %s %s; %strying again in %.1f s",
+            "%s did not take %s: %s%s%s",
             self.name,
             what,
-            answer.status or "no answer",
-            answer.detail,
-            "its address or credential is wrong, mend it; " if blocked else "",
-            wait_s,
+            _said(answer),
+            "; its address or credential is wrong, mend it" if blocked else "",
+            "" if wait_s is None else f"; trying again in {wait_s:.1f} s",
         )
 
-    def _refused(self, alert: Alert, answer: Answer) -> None:
+    async def _refused(self, alert: Alert, answer: Answer) -> None:
+        await self._desk.give_up(alert, f"{self.name}: {_said(answer)}")
         self._outcomes.undeliverable(self.name)
         _log.error(
-            "%s refused %s %s for good: status %s %s; it is given up, look at the console",
+            "%s refused %s %s for good: %s; it is given up, see dead-letters and the console",
             self.name,
             alert.dedup_key,
             alert.state,
-            answer.status,
-            answer.detail,
+            _said(answer),
         )
+
+
+def _said(answer: Answer) -> str:
+    return f"{answer.status or 'no answer'} {answer.detail}".rstrip()
 
 
 def _check_hosts(destination: Destination, allowed_hosts: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Protocol
 
 from stream.config_notify import Place
+from stream.notify.memory import Memory
 from stream.schema.alerts import Alert
 
 
@@ -46,6 +47,10 @@ class Destination(Protocol):
 
     @property
     def settings(self) -> Place: ...
+
+    @property
+    def memory(self) -> Memory:
+        """What it must still know after a restart."""
 
     @property
     def urls(self) -> Sequence[str]:

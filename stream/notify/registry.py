@@ -7,20 +7,24 @@ from stream import config_notify as config
 from stream.notify.alertmanager import Alertmanager
 from stream.notify.destination import Destination
 from stream.notify.pagerduty import PagerDuty
+from stream.notify.slack import Slack
 from stream.notify.webhook import Webhook
 
 
 def destinations(settings: config.Notify) -> Sequence[Destination]:
     """All of them, in the order of the file."""
-    return [_built(one, settings) for one in settings.destinations]
+    return [destination(one, settings) for one in settings.destinations]
 
 
-def _built(one: config.AnyDestination, settings: config.Notify) -> Destination:
+def destination(one: config.AnyDestination, settings: config.Notify) -> Destination:
+    """One of them, which knows of no alert yet."""
     match one:
         case config.Alertmanager():
             return Alertmanager(one, settings.resend_s)
         case config.PagerDuty():
             return PagerDuty(one)
+        case config.Slack():
+            return Slack(one)
         case config.Webhook():
             return Webhook(one)
         case _:

@@ -1,6 +1,7 @@
 """Which alerts a destination gets: those of its severities, and how each that it got goes on."""
 
 from stream.config_notify import Place
+from stream.notify.notices import DELIVERY, TEST
 from stream.schema.alerts import Alert, State
 
 
@@ -13,9 +14,14 @@ class Selection:
 
     def __init__(self, settings: Place) -> None:
         self._severities = settings.severities
+        self._name = settings.name
         self._open: set[str] = set()
 
     def wants(self, alert: Alert) -> bool:
+        if alert.about == TEST:  # no part of the log that goes on
+            return False
+        if alert.about == DELIVERY and alert.destination == self._name:  # what it can't be told
+            return False
         return alert.severity in self._severities or not self._open.isdisjoint(
             (alert.dedup_key, alert.previous_key)
         )

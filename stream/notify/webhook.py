@@ -20,6 +20,7 @@ import msgspec
 from stream import config_notify as config
 from stream.notify import page
 from stream.notify.destination import Answer, Request, Verdict, of_status
+from stream.notify.memory import Memory
 from stream.schema.alerts import Alert
 
 
@@ -28,6 +29,7 @@ class Webhook:
 
     def __init__(self, settings: config.Webhook) -> None:
         self.settings = settings
+        self.memory = Memory()
         self.urls = (settings.url,)
         self._secret = settings.secret
 

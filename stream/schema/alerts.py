@@ -121,6 +121,9 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     highest rate. `fired_count` says how often the scope has fired of late, this time included; from two on
     it flaps. `held_back` is what holds it back, or, of an alert that has just fired, what did until then.
     A record with a `digest` is no alert of one scope; its figures are those of all its lines.
+
+    `about` is "spend" but for two records of notify: "test" is a test delivery, for `destination` alone;
+    "delivery" says at all others that `destination` does not take alerts. Neither has figures.
     """
 
     dedup_key: str
@@ -164,6 +167,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     plan: Planned | None = None
     feedback_url: str = ""
     digest: Digest | None = None
+    about: str = "spend"
+    destination: str = ""
 
 
 def encode(alert: Alert) -> bytes:

@@ -24,6 +24,7 @@ class Reason(StrEnum):
     COST_OUT_OF_RANGE = "cost_out_of_range"
     LABELS_INVALID = "labels_invalid"
     UNREADABLE_ROW = "unreadable_row"
+    UNDELIVERABLE = "undeliverable"
 
 
 # A broker takes 1 MB a record by default; base64 makes 4 bytes of 3, so 600 kB leave room for the rest.
@@ -53,6 +54,21 @@ def encode(letter: DeadLetter) -> bytes:
 
 def decode(value: bytes) -> DeadLetter:
     return msgspec.json.decode(value, type=DeadLetter)
+
+
+def undeliverable(alert: bytes, offset: int, timestamp_ms: int, detail: str) -> DeadLetter:
+    """An alert, as it is on `alerts` at this offset, that a destination refused for good."""
+    return DeadLetter(
+        topic="alerts",
+        partition=0,
+        offset=offset,
+        timestamp_ms=timestamp_ms,
+        reason=Reason.UNDELIVERABLE,
+        detail=detail,
+        cost_nusd=0,
+        original=pack_original(alert),
+        original_bytes=len(alert),
+    )
 
 
 def pack_original(original: bytes) -> str:

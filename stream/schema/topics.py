@@ -17,6 +17,7 @@ DEAD_LETTERS: Final = "dead-letters"
 METER_STATE: Final = "meter-state"
 WINDOWS: Final = "windows"
 ALERT_STATE: Final = "alert-state"
+NOTIFY_STATE: Final = "notify-state"
 
 DAY_MS: Final = 24 * 3600 * 1000
 
@@ -52,4 +53,5 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(METER_STATE, "usage", True, -1, "state of the meter: last sequences, counters, watermark"),
     Topic(WINDOWS, "spend", True, -1, "state of the burn stage: buckets of the rings"),
     Topic(ALERT_STATE, "one", True, -1, "state of the alerts stage"),
+    Topic(NOTIFY_STATE, "one", True, -1, "what each destination has proven, and its threads and tickets"),
 )

@@ -5,11 +5,12 @@ from typing import Final
 
 from aiohttp import web
 
-from stream.config import Http
+from stream.config import Config, Http
 from stream.serve import console, questions
 from stream.serve.access import guard
 from stream.serve.answers import answer, sentences
 from stream.serve.commands import Commands
+from stream.serve.destinations import Destinations
 from stream.serve.feedback import Judgement
 from stream.serve.incidents import Incidents
 from stream.serve.replica import Replica
@@ -18,11 +19,14 @@ from stream.serve.views import DAYS_HELD, HISTORY, Views
 MAX_BODY_BYTES: Final = 64 * 1024  # the largest body opens an incident over 20 scopes: about 12 kB
 
 
-def application(replica: Replica, http: Http, now_ms: Callable[[], int]) -> web.Application:
+def application(
+    replica: Replica, http: Http, now_ms: Callable[[], int], config: Config | None = None
+) -> web.Application:
     """Serve it with `stream.serve.listen.listening`. `now_ms` is the shell's clock.
 
     Raises `UserError` when `http` would let others in without a token.
     """
+    config = config or Config()
     api = _Api(replica, now_ms)
     commands = Commands(api.views, now_ms)
     made = web.Application(middlewares=[sentences, guard(http, "serve")], client_max_size=MAX_BODY_BYTES)
@@ -40,6 +44,7 @@ def application(replica: Replica, http: Http, now_ms: Callable[[], int]) -> web.
             *Incidents(api.views, now_ms).routes(),
             *commands.routes(),
             *Judgement(commands).routes(),
+            *Destinations(replica, config, now_ms).routes(),
         ]
     )
     return made

@@ -10,6 +10,7 @@ from stream.schema.alerts import Alert
 from stream.schema.calibrations import Calibration
 from stream.schema.commands import Command
 from stream.schema.incidents import Incident
+from stream.schema.notify_state import Proof
 
 
 class Replica(Protocol):
@@ -43,6 +44,9 @@ class Replica(Protocol):
 
     def calibrations(self) -> list[Calibration]:
         """The factors that hold now."""
+
+    def proofs(self) -> Mapping[str, Proof]:
+        """What each destination has proven, by its name."""
 
     async def append(self, topic: str, key: bytes, value: bytes) -> None:
         """Write a record. Returns when it is durable and to be seen in `incidents` or `commands`."""

@@ -92,6 +92,7 @@ async def observe(config: Config) -> Observed:
         states = await reader.latest(topics.WINDOWS, config.kafka.spend_partitions)
         letters = [json.loads(one.value) for one in await reader.records(reader.sources(topics.DEAD_LETTERS))]
         told = [alerts.decode(one.value) for one in await reader.records(reader.sources(topics.ALERTS))]
+        told = [one for one in told if one.about == "spend"]  # not that a receiver was away
     counters = {number: json.loads(rows[b"counters"]) for number, rows in enumerate(meters) if rows}
     burns = [_restored(config, number, rows) for number, rows in enumerate(states)]
     reasons: Counter[str] = Counter()

@@ -4,6 +4,7 @@ At least once, under the same key and in order: by its own dedup the receiver se
 """
 
 import asyncio
+import base64
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -12,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from stream.schema import topics
-from stream.schema.alerts import encode
+from stream.schema import dead_letters, notify_state, topics
+from stream.schema.alerts import decode, encode
 from stream.shell import crash
 from stream.shell.embedded.database import Database
 from stream.stage import Output
@@ -150,3 +151,25 @@ def test_a_host_that_is_not_allowed_is_one_sentence(tmp_path: Path, host: str) -
     running.start()
     status, said = running.ended()
     assert status == 2 and "notify.allowed_hosts" in said and said.count("\n") == 1
+
+
+async def test_what_is_refused_is_a_dead_letter_and_what_is_proven_is_kept(tmp_path: Path) -> None:
+    async with Receiver(answer(400)) as receiver:
+        running = node(tmp_path, receiver)
+        await feed(running)
+        await until(lambda: len(receiver.taken) == 4)
+        await delivered(running)
+    with closing(sqlite3.connect(running.database)) as connection:
+        letters = connection.execute("SELECT value FROM log WHERE topic = 'dead-letters'").fetchall()
+        query = "SELECT value FROM state WHERE stage = 'notify/webhook' AND key = CAST('proof' AS BLOB)"
+        [[proof]] = connection.execute(query).fetchall()
+    [letter] = [dead_letters.decode(value) for (value,) in letters]
+    assert (letter.topic, letter.reason, letter.detail) == (
+        "alerts",
+        "undeliverable",
+        "webhook: 400 no thanks",
+    )
+    refused = decode(base64.b64decode(letter.original))
+    assert (refused.state, refused.dedup_key) == ("firing", "a/ticket")
+    kept = notify_state.decode(proof)
+    assert kept.proven_ms is not None and kept.failing_since_ms is None

@@ -18,7 +18,6 @@ from stream import config, config_notify
 from stream.config import Kafka
 from stream.meter.stage import Meter
 from stream.metrics import Metrics
-from stream.notify.registry import destinations
 from stream.schema import alerts, calibrations, topics
 from stream.schema.alerts import Alert, Severity, State
 from stream.schema.calibrations import Calibration
@@ -258,8 +257,8 @@ async def test_alerts_are_delivered_in_order_and_go_on_where_they_stopped(
     settings = config_notify.Notify(destinations=(config_notify.Webhook(url=url),))
 
     def service() -> NotifyService:
-        [destination] = destinations(settings)
-        return NotifyService(cluster, settings, destination, Metrics(CollectorRegistry()))
+        everything = config.Config(kafka=cluster, notify=settings)
+        return NotifyService(everything, settings.destinations[0], Metrics(CollectorRegistry()))
 
     history = [alert("old", State.FIRING), alert("old", State.RESOLVED), alert("now", State.FIRING)]
     await put(cluster, topics.ALERTS, history)
@@ -289,8 +288,8 @@ async def test_a_new_destination_that_is_stopped_while_it_is_welcomed_misses_no_
     )  # same name, so the same destination
 
     def service(settings: config_notify.Notify) -> NotifyService:
-        [destination] = destinations(settings)
-        return NotifyService(cluster, settings, destination, Metrics(CollectorRegistry()))
+        everything = config.Config(kafka=cluster, notify=settings)
+        return NotifyService(everything, settings.destinations[0], Metrics(CollectorRegistry()))
 
     async def welcoming() -> bool:
         source = TopicPartition(cluster.topic_prefix + topics.ALERTS, 0)

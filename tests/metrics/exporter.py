@@ -11,6 +11,7 @@ from stream.meter.counters import Counters
 from stream.metrics import Metrics, serve
 from stream.schema.alerts import Alert, Severity, State
 from stream.schema.feedback import Feedback, Verdict
+from stream.schema.notify_state import Proof
 
 NANO = 10**9
 START_S = 1_767_225_600  # 2026-01-01
@@ -101,6 +102,7 @@ def feed(metrics: Metrics, now_ms: int, tick: int) -> None:
     metrics.observe_reconciliation({("aws", "1234", "ec2"): 1.03})
     metrics.lag("usage", 0, 12)
     metrics.delivered(DESTINATION, alert(), 31.0)
+    metrics.standing(Proof(destination=DESTINATION, settings="", since_ms=0, proven_ms=now_ms), now_ms)
 
 
 def main(port: int) -> None:

@@ -20,6 +20,7 @@ from stream.metrics import MAX_RECONCILED, Metrics, serve
 from stream.notify.delivery import Outcomes
 from stream.schema.alerts import Severity, State
 from stream.schema.dead_letters import Reason
+from stream.schema.notify_state import Proof
 from tests.metrics.exporter import NANO, START_S, alert, counters, feed, feedback, figures, without_budget
 from tests.services.service import program
 
@@ -348,3 +349,20 @@ def test_a_taken_port_is_one_sentence_that_names_the_setting(metrics: Metrics, t
 def test_an_unknown_host_is_one_sentence_too(metrics: Metrics) -> None:
     with pytest.raises(UserError, match=r"no-such-host\.invalid:0: .*metrics\.host"):
         serve(metrics, "no-such-host.invalid", 0)
+
+
+def test_how_long_a_destination_fails_grows_by_itself() -> None:
+    clock = 0.0
+    metrics = Metrics(CollectorRegistry(), monotonic=lambda: clock)
+    assert series(metrics, "burnline_destination_proven") == {}
+    since = Proof(destination="pager", settings="", since_ms=0, failing_since_ms=10_000)
+    metrics.standing(since, now_ms=70_000)
+    clock = 30.0
+    assert series(metrics, "burnline_destination_failing_seconds") == {("pager",): 90}
+    assert series(metrics, "burnline_destination_proven") == {("pager",): 0}
+    metrics.standing(Proof(destination="pager", settings="", since_ms=0, proven_ms=70_000), now_ms=70_000)
+    clock = 60.0
+    assert series(metrics, "burnline_destination_failing_seconds") == {("pager",): 0}
+    assert series(metrics, "burnline_destination_proven") == {("pager",): 1}
+    metrics.forget_destination("pager")
+    assert series(metrics, "burnline_destination_proven") == {}

@@ -1,15 +1,17 @@
 """A deliverer with a clock, dice and sleep that belong to the test."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import aiohttp
 
+from stream.config_alerts import Alerting
 from stream.config_notify import Notify
 from stream.notify.delivery import Deliverer
 from stream.notify.registry import destinations
 from stream.schema.alerts import Alert
+from stream.schema.notify_state import Proof
 from tests.notify.pages import RUNAWAY
 
 
@@ -31,8 +33,35 @@ class Outcomes:
     def blocked(self, destination: str) -> None:
         self.blocks += 1
 
+    def standing(self, proof: Proof, now_ms: int) -> None:
+        self.proof = proof
+
+    def forget_destination(self, destination: str) -> None:
+        raise AssertionError("no shell is here")
+
     def undeliverable(self, destination: str) -> None:
         self.refused += 1
+
+
+class Desk:
+    """Holds what a shell would make durable."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, str] = {}
+        self.told: list[Alert] = []
+        self.given_up: list[tuple[Alert, str]] = []
+
+    async def keep(self, rows: Mapping[str, str | None]) -> None:
+        for key, value in rows.items():
+            self.rows.pop(key, None)
+            if value is not None:
+                self.rows[key] = value
+
+    async def tell(self, alert: Alert) -> None:
+        self.told.append(alert)
+
+    async def give_up(self, alert: Alert, detail: str) -> None:
+        self.given_up.append((alert, detail))
 
 
 class Rig:
@@ -42,12 +71,15 @@ class Rig:
         self.now_ms = RUNAWAY.emitted_ms
         self.slept_s: list[float] = []
         self.outcomes = Outcomes()
+        self.desk = Desk()
         [destination] = destinations(settings)
         self.deliverer = Deliverer(
             destination,
             session,
             settings,
+            Alerting(),
             self.outcomes,
+            self.desk,
             now_ms=lambda: self.now_ms,
             sleep=self._sleep,
             random=lambda: dice,

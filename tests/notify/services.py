@@ -50,3 +50,65 @@ class PagerDutyServer(Receiver):
 
 def _json(status: int, document: Mapping[str, Any]) -> web.Response:
     return web.Response(status=status, body=msgspec.json.encode(document), content_type="application/json")
+
+
+class SlackServer(Receiver):
+    """Incoming webhooks under /services/, and the methods of Slack's API that burnline calls under /api/.
+
+    `messages` holds each message of the channel by its time, `threads` the replies to it.
+    """
+
+    def __init__(self, *script: Behaviour, token: str = "xoxb-good") -> None:
+        super().__init__(*script, path="/{kind:api|services}/{rest:.*}")
+        self.token = token
+        self.messages: dict[str, Any] = {}
+        self.threads: dict[str, list[Any]] = {}
+
+    @property
+    def hook(self) -> str:
+        return f"{self.base}/services/T000/B000/XXXX"
+
+    async def take(self, request: web.Request, body: bytes) -> web.StreamResponse:
+        message = msgspec.json.decode(body)
+        wrong = complaints("slack_message", message)
+        if request.match_info["kind"] == "services":
+            if wrong:
+                return web.Response(status=400, text="invalid_payload")
+            self._post(message)
+            return web.Response(text="ok")
+        if request.headers.get("Authorization") != f"Bearer {self.token}":
+            return _json(200, {"ok": False, "error": "invalid_auth"})
+        if wrong:
+            return _json(200, {"ok": False, "error": "invalid_blocks", "errors": wrong})
+        return _json(200, self._called(request.match_info["rest"], message))
+
+    def _called(self, method: str, message: Any) -> dict[str, Any]:
+        if method == "chat.update":
+            if message["ts"] not in self.messages:
+                return {"ok": False, "error": "message_not_found"}
+            self.messages[message["ts"]] = message
+            return {"ok": True, "channel": message["channel"], "ts": message["ts"], "text": message["text"]}
+        if method != "chat.postMessage":
+            return {"ok": False, "error": "unknown_method"}
+        at = self._post(message)
+        return {"ok": True, "channel": "C0123456789", "ts": at, "message": {"text": message["text"]}}
+
+    def _post(self, message: Any) -> str:
+        replies = sum(map(len, self.threads.values()))
+        at = f"1767276000.{len(self.messages) + replies:06}"
+        if "thread_ts" in message:
+            self.threads.setdefault(message["thread_ts"], []).append(message)
+        else:
+            self.messages[at] = message
+        return at
+
+
+def said(document: Mapping[str, Any], **headers: str) -> Behaviour:
+    """Answers 200 with this document."""
+
+    async def act(_: web.Request) -> web.StreamResponse:
+        answer = _json(200, document)
+        answer.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
+        return answer
+
+    return act

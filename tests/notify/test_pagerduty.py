@@ -8,11 +8,11 @@ import pytest
 from stream.config_notify import PagerDuty as Settings
 from stream.notify import pagerduty
 from stream.notify.pagerduty import PagerDuty, fitting_key
-from stream.schema.alerts import Alert, Blame, Severity
+from stream.schema.alerts import Alert, Blame, Severity, State
 from tests.notify.golden import check
 from tests.notify.pages import NANO, RUNAWAY, T0, alert, escalation, resolution, share
 from tests.notify.receiver import answer, cut_the_line
-from tests.notify.rig import rig
+from tests.notify.rig import Rig, rig
 from tests.notify.schema import complaints
 from tests.notify.services import ROUTING_KEY, PagerDutyServer
 
@@ -27,6 +27,10 @@ def settings(server: PagerDutyServer, **more: object) -> dict[str, object]:
 def event(of: Alert, **more: object) -> Any:
     destination = PagerDuty(Settings.model_validate({"routing_key": ROUTING_KEY, **more}))
     return msgspec.json.decode(destination.requests(of, now_ms=0)[0].body)
+
+
+def events(it: Rig, of: Alert) -> list[Any]:
+    return [msgspec.json.decode(one.body) for one in it.deliverer.destination.requests(of, it.now_ms)]
 
 
 async def test_the_life_of_a_page() -> None:
@@ -61,6 +65,22 @@ async def test_what_comes_twice_is_one_incident() -> None:
         for each in (RUNAWAY, RUNAWAY, resolution(RUNAWAY), resolution(RUNAWAY)):
             await it.deliverer.deliver(each)
     assert server.incidents == {RUNAWAY.dedup_key: ["trigger", "resolve"]}
+
+
+async def test_an_acknowledgement_silences_and_taken_back_rings_again() -> None:
+    """An acknowledged incident of PagerDuty takes no trigger for news, so it gets a new one."""
+    taken = alert(state=State.ACKNOWLEDGED)
+    async with PagerDutyServer() as server, rig(settings(server)) as it:
+        await it.deliverer.deliver(RUNAWAY)
+        await it.deliverer.deliver(taken)
+        assert server.incidents == {RUNAWAY.dedup_key: ["trigger", "acknowledge"]}
+        await it.deliverer.deliver(RUNAWAY)
+        assert server.incidents == {RUNAWAY.dedup_key: ["trigger", "acknowledge", "resolve", "trigger"]}
+    async with rig(settings(server)) as it:  # after a restart
+        it.deliverer.resume(taken)
+        assert [one["event_action"] for one in events(it, RUNAWAY)] == ["resolve", "trigger"]
+        it.deliverer.destination.settled(RUNAWAY, [])
+        assert [one["event_action"] for one in events(it, RUNAWAY)] == ["trigger"]
 
 
 async def test_a_half_delivered_escalation_goes_on_where_it_was() -> None:

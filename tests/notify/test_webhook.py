@@ -130,9 +130,10 @@ async def test_a_refusal_is_reported_and_does_not_stop_what_follows(
     assert (it.outcomes.failures, it.outcomes.blocks, it.outcomes.refused) == (0, 0, 1)
     [line] = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert line.getMessage() == (
-        f"webhook refused {RUNAWAY.dedup_key} firing for good: status {status} no thanks;"
-        " it is given up, look at the console"
+        f"webhook refused {RUNAWAY.dedup_key} firing for good: {status} no thanks;"
+        " it is given up, see dead-letters and the console"
     )
+    assert it.desk.given_up == [(RUNAWAY, f"webhook: {status} no thanks")]
 
 
 @pytest.mark.parametrize("status", [301, 302, 401, 403, 404, 405, 407, 410])

@@ -22,6 +22,7 @@ from stream.schema.alerts import Alert
 from stream.schema.calibrations import Calibration
 from stream.schema.commands import Command
 from stream.schema.incidents import Incident
+from stream.schema.notify_state import Proof
 from stream.serve.api import application
 from stream.serve.listen import listening
 from stream.stage import Batch, Output
@@ -40,6 +41,7 @@ class Shop:
     told: list[Alert] = field(default_factory=list)
     appended: list[Output] = field(default_factory=list)
     problem: str | None = None
+    proven: dict[str, Proof] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.meter = Meter(0, CONFIG, SPEND_PARTITIONS, price.load(None))
@@ -89,11 +91,15 @@ class Shop:
     def calibrations(self) -> list[Calibration]:
         return []
 
+    def proofs(self) -> Mapping[str, Proof]:
+        return self.proven
+
     async def append(self, topic: str, key: bytes, value: bytes) -> None:
         await asyncio.sleep(0.02)  # as with a real log, others get their turn meanwhile
         self.appended.append(Output(topic, key, value))
         if topic == topics.COMMANDS:
             self.stage.take(self._batch(topic, 0, [value]))
+        if topic != topics.INCIDENTS:
             return
         incident = incidents_schema.decode(value)
         self.kept[incident.id] = incident
@@ -114,11 +120,13 @@ def runaway_shop() -> Shop:
 
 
 @asynccontextmanager
-async def serving(shop: Shop, http: Http | None = None) -> AsyncIterator[aiohttp.ClientSession]:
+async def serving(
+    shop: Shop, http: Http | None = None, config: Config = CONFIG
+) -> AsyncIterator[aiohttp.ClientSession]:
     """A client whose paths go to the API of `shop`."""
     http = http or Http(port=0)
     async with (
-        listening(application(shop, http, lambda: shop.now_ms), http) as port,
+        listening(application(shop, http, lambda: shop.now_ms, config), http) as port,
         aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client,
     ):
         yield client

@@ -2,32 +2,69 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import aiohttp
 
-from stream.config_notify import Notify, Place
+from stream.config import Config
+from stream.config_notify import Place
 from stream.notify.delivery import Deliverer, Outcomes
 from stream.notify.destination import Destination
 from stream.notify.firing import still_firing
 from stream.notify.registry import destinations
 from stream.schema import alerts as alerts_schema
-from stream.schema import topics
+from stream.schema import dead_letters, topics
 from stream.schema.alerts import Alert
 from stream.shell import crash
+from stream.shell.embedded.database import Database
 from stream.shell.embedded.node import Node
+from stream.stage import Output, StateRow
 
 _WELCOMED: Final = "welcomed"  # beside `alerts`: where a new destination began
 _LOOK_S = 0.2  # how long after a commit a new alert is noticed at most
 
 
+class DatabaseDesk:
+    """All that it writes is in the transaction that moves the position."""
+
+    def __init__(self, database: Database, reader: str, now_ms: Callable[[], int]) -> None:
+        self._database = database
+        self._reader = reader
+        self._now_ms = now_ms
+
+    async def keep(self, rows: Mapping[str, str | None]) -> None:
+        self._database.write_state(
+            self._reader,
+            [
+                StateRow(key.encode(), None if value is None else value.encode())
+                for key, value in rows.items()
+            ],
+        )
+
+    def kept(self) -> list[tuple[str, str]]:
+        """The rows that the last process left."""
+        rows = self._database.read_state(self._reader)
+        return [(row.key.decode(), row.value.decode()) for row in rows if row.value is not None]
+
+    async def tell(self, alert: Alert) -> None:
+        self._append(topics.ALERTS, alert.dedup_key.encode(), alerts_schema.encode(alert))
+
+    async def give_up(self, alert: Alert, detail: str) -> None:
+        position = self._database.position(self._reader, topics.ALERTS)
+        letter = dead_letters.undeliverable(alerts_schema.encode(alert), position, self._now_ms(), detail)
+        self._append(topics.DEAD_LETTERS, f"{topics.ALERTS}/0".encode(), dead_letters.encode(letter))
+
+    def _append(self, topic: str, key: bytes, value: bytes) -> None:
+        self._database.append([Output(topic, key, value)], self._now_ms())
+
+
 class Notifier:
     """Delivers every alert to every destination, in order, at least once."""
 
-    def __init__(self, node: Node, settings: Notify, outcomes: Outcomes, now_ms: Callable[[], int]) -> None:
+    def __init__(self, node: Node, config: Config, outcomes: Outcomes, now_ms: Callable[[], int]) -> None:
         self._node = node
-        self._settings = settings
+        self._config = config
         self._outcomes = outcomes
         self._now_ms = now_ms
 
@@ -35,23 +72,28 @@ class Notifier:
         """Until cancelled."""
         try:
             async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as tasks:
-                for destination in destinations(self._settings):
+                for destination in destinations(self._config.notify):
+                    desk = DatabaseDesk(self._node.database, _reader(destination.settings), self._now_ms)
+                    destination.memory.restore(desk.kept())
                     deliverer = Deliverer(
                         destination,
                         session,
-                        self._settings,
+                        self._config.notify,
+                        self._config.alerts,
                         self._outcomes,
+                        desk,
                         now_ms=self._now_ms,
                         sleep=asyncio.sleep,
                         random=random.random,
                     )
                     tasks.create_task(self._deliver(destination, deliverer))
                     tasks.create_task(deliverer.repeat_forever())
+                    tasks.create_task(deliverer.watch_forever())
         except ExceptionGroup as group:
             raise group.exceptions[0] from None  # a group would not be taken for what a person can mend
 
     async def _deliver(self, destination: Destination, deliverer: Deliverer) -> None:
-        database, reader = self._node.database, f"notify/{destination.settings.name}"
+        database, reader = self._node.database, _reader(destination.settings)
         if not database.known(reader, topics.ALERTS):
             await self._welcome(reader, deliverer)
         else:
@@ -83,3 +125,8 @@ class Notifier:
         records = self._node.database.records(topics.ALERTS)
         told = (alerts_schema.decode(value) for at, value in records if at < position)
         return still_firing(told, settings)
+
+
+def _reader(settings: Place) -> str:
+    """The name of a destination's position and state in the file."""
+    return f"notify/{settings.name}"

@@ -9,11 +9,12 @@ from stream.reconcile.ratio import Ratios
 from stream.schema import alerts as alerts_schema
 from stream.schema import calibrations as calibrations_schema
 from stream.schema import incidents as incidents_schema
-from stream.schema import topics
+from stream.schema import notify_state, topics
 from stream.schema.alerts import Alert
 from stream.schema.calibrations import Calibration
 from stream.schema.commands import Command
 from stream.schema.incidents import Incident
+from stream.schema.notify_state import Proof
 from stream.shell.embedded.node import Node
 
 Append = Callable[[str, bytes, bytes], Awaitable[None]]
@@ -60,7 +61,7 @@ class EmbeddedReplica:
 
     def transitions(self, since_s: int) -> Iterable[Alert]:
         told = (alerts_schema.decode(value) for value in self._node.database.values(topics.ALERTS))
-        return [alert for alert in told if alert.time_s >= since_s]
+        return [alert for alert in told if alert.time_s >= since_s and alert.about == "spend"]
 
     def incidents(self) -> dict[str, Incident]:
         return self._incidents
@@ -70,6 +71,14 @@ class EmbeddedReplica:
 
     def calibrations(self) -> list[Calibration]:
         return list(self._calibrations.values())
+
+    def proofs(self) -> dict[str, Proof]:
+        return {
+            one.name: notify_state.decode(row.value)
+            for one in self._node.config.notify.destinations
+            for row in self._node.database.read_state(f"notify/{one.name}")
+            if row.key == notify_state.PROOF.encode() and row.value is not None
+        }
 
     async def append(self, topic: str, key: bytes, value: bytes) -> None:
         await self._append(topic, key, value)

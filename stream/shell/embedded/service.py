@@ -53,7 +53,7 @@ class Service:
         """Open ingest, API and metrics; yields their ports. Raises `UserError` for one that is taken."""
         config = self.config
         ingest = ingest_application(self.accept, config.ingest, config.meter.max_message_bytes)
-        api = application(self.replica, config.serve, self.now_ms)
+        api = application(self.replica, config.serve, self.now_ms, config)
         shown = exposition.serve(self.metrics, config.metrics.host, config.metrics.port)
         try:
             async with listening(ingest, config.ingest) as first, listening(api, config.serve) as second:
@@ -81,7 +81,7 @@ class Service:
 
         After a commit that failed there is no other: memory is ahead of the file. Senders are told.
         """
-        notifier = Notifier(self.node, self.config.notify, self.metrics, self.now_ms)
+        notifier = Notifier(self.node, self.config, self.metrics, self.now_ms)
         deliveries = asyncio.create_task(notifier.run())
         try:
             while True:

@@ -12,7 +12,6 @@ from stream.meter import price
 from stream.meter.stage import Meter, attributor_of
 from stream.metrics import Metrics
 from stream.notify.delivery import Outcomes
-from stream.notify.registry import destinations
 from stream.schema import topics
 from stream.shell.kafka import runner
 from stream.shell.kafka.agents import AgentService, build_app
@@ -62,8 +61,8 @@ def build_worker(config: Config, hooks: Hooks, outcomes: Outcomes) -> Any:
     app = build_app(config.kafka)
     AgentService(app, config.kafka, burn_kind(config), hooks)
     app.service(StageService(config.kafka, alerts_kind(config), hooks))
-    for destination in destinations(config.notify):
-        app.service(NotifyService(config.kafka, config.notify, destination, outcomes))
+    for destination in config.notify.destinations:
+        app.service(NotifyService(config, destination, outcomes))
     return app
 
 

@@ -18,11 +18,12 @@ from stream.schema import alerts as alerts_schema
 from stream.schema import calibrations as calibrations_schema
 from stream.schema import commands as commands_schema
 from stream.schema import incidents as incidents_schema
-from stream.schema import topics
+from stream.schema import notify_state, topics
 from stream.schema.alerts import Alert
 from stream.schema.calibrations import Calibration
 from stream.schema.commands import Command
 from stream.schema.incidents import Incident
+from stream.schema.notify_state import Proof
 from stream.stage import StateRow
 
 # Of about 3 kB each: 60 MB. A report asks for those of its incident, which is one of the last 35 days.
@@ -36,6 +37,7 @@ FOLLOWED: Final = (
     topics.CALIBRATIONS,
     topics.VARIANCES,
     topics.METER_STATE,
+    topics.NOTIFY_STATE,
 )
 """The topics whose records `saw` takes, each from its beginning."""
 
@@ -61,6 +63,7 @@ class KafkaReplica:
         self._incidents: dict[str, Incident] = {}
         self._calibrations: dict[bytes, Calibration] = {}
         self._counters: dict[int, Counters] = {}
+        self._proofs: dict[str, Proof] = {}
 
     def saw(self, topic: str, record: Any) -> None:
         """Take one record of a followed topic. One that can't be read is logged and passed over."""
@@ -93,8 +96,15 @@ class KafkaReplica:
                     self._calibrations[key] = calibrations_schema.decode(value)
             case topics.VARIANCES:
                 self.ratios.take(value)
+            case topics.NOTIFY_STATE:
+                self._take_proof(key, value)
             case topics.METER_STATE if key == COUNTERS:
                 self._counters[record.partition] = msgspec.json.decode(value, type=Counters)
+
+    def _take_proof(self, key: bytes, value: bytes | None) -> None:
+        destination, row = notify_state.split_key(key)
+        if row == notify_state.PROOF and value is not None:
+            self._proofs[destination] = notify_state.decode(value)
 
     @property
     def now_s(self) -> int:
@@ -114,7 +124,7 @@ class KafkaReplica:
         return [*self._fixed, *self._commands.values()]
 
     def transitions(self, since_s: int) -> Iterable[Alert]:
-        return [alert for alert in self._transitions if alert.time_s >= since_s]
+        return [each for each in self._transitions if each.time_s >= since_s and each.about == "spend"]
 
     def incidents(self) -> Mapping[str, Incident]:
         return self._incidents
@@ -124,6 +134,9 @@ class KafkaReplica:
 
     def calibrations(self) -> list[Calibration]:
         return list(self._calibrations.values())
+
+    def proofs(self) -> Mapping[str, Proof]:
+        return self._proofs
 
     async def append(self, topic: str, key: bytes, value: bytes) -> None:
         await self._append(topic, key, value)

@@ -89,7 +89,7 @@ class ServeService(Service):
         config = self._config
         # Made first: both refuse a port that others can reach without a token.
         ingest = ingest_application(self.accept, config.ingest, config.meter.max_message_bytes)
-        api = application(self.replica, config.serve, now_ms)
+        api = application(self.replica, config.serve, now_ms, config)
         await self.add_async_context(self._writer)
         await self.add_runtime_dependency(self._follower)
         first = await self.add_async_context(listening(ingest, config.ingest))

@@ -41,7 +41,7 @@ class Writer:
         except Exception:  # without a broker; who waits for these records has been told already
             return
 
-    async def write(self, topic: str, records: Sequence[tuple[bytes | None, bytes]]) -> list[Any]:
+    async def write(self, topic: str, records: Sequence[tuple[bytes | None, bytes | None]]) -> list[Any]:
         """Write (key, value) pairs; returns where each is (topic, partition, offset).
 
         Raises what Kafka says. What was sent by then, or before a cancellation, may still be written.
