@@ -1,7 +1,7 @@
 """`python -m bench`: run it, show it, compare it."""
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Annotated, Final
 
@@ -11,6 +11,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from bench import embedded, kafka, report
 from bench.contest import Results
+from bench.peers import known
+from bench.peers.known import Peer
 from stream.errors import UserError
 from tests.services import ServiceFailed
 
@@ -27,15 +29,13 @@ class Part(StrEnum):
     KAFKA = "kafka"
 
 
-_PARTS: Final[dict[Part, Callable[[int, int, int, Callable[[str], None]], Results]]] = {
-    Part.EMBEDDED: embedded.run,
-    Part.KAFKA: kafka.run,
-}
-
-
 def bench(
     only: Annotated[Part | None, typer.Option(help="Run one part.")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="How often each contender runs, in turn.")] = 3,
+    peers: Annotated[
+        str,
+        typer.Option(help=f"Engines of others beside the meter: {', '.join(known.FOLDERS)}; all; or none."),
+    ] = "",
     quick: Annotated[
         bool, typer.Option("--quick", help="One small round: does it work, is it right?")
     ] = False,
@@ -51,14 +51,16 @@ def bench(
     """Measure burnline beside its limits and peers, each in a process of its own, in interleaved rounds.
 
     Every answer is compared with exact sums; a wrong one is said and makes the exit status 1. What a
-    whole run (not --quick) measured is kept in bench/results/latest.json.
+    whole run (not --quick) measured is kept in bench/results/latest.json. Engines of others are installed
+    under .local/bench when they are first asked for; --quick leaves them out unless --peers names them.
 
-    Example: python -m bench --only embedded --rounds 5
+    Example: python -m bench --only kafka --peers flink_sql,kafka_streams --rounds 5
     """
+    chosen = known.chosen(peers or ("none" if quick else "all"))
     parts = [only] if only else list(Part)
     rounds = 1 if quick else rounds
     sizes = QUICK if quick else ESTIMATES
-    results = [_play(part, sizes[part], rounds, int(plant_loss)) for part in parts]
+    results = [_play(part, sizes[part], rounds, int(plant_loss), chosen) for part in parts]
     settings = {f"{part}_estimates": sizes[part] for part in parts}
     found = report.Report(report.machine(), settings, _merged(results))
     if as_json:
@@ -68,6 +70,9 @@ def bench(
     wrong = [row for row in found.results.rows if row.wrong]
     for row in wrong:
         console.print(f"[red]{row.name} is wrong[/]: {row.wrong}", highlight=False)
+    for row in found.results.rows:
+        if row.not_run:
+            console.print(f"[yellow]{row.name} was not run[/]: {row.not_run}", highlight=False)
     if not wrong and not quick:
         report.keep(found)
     worse = _compare(found)
@@ -75,7 +80,7 @@ def bench(
         raise typer.Exit(WRONG)
 
 
-def _play(part: Part, estimates: int, rounds: int, drop: int) -> Results:
+def _play(part: Part, estimates: int, rounds: int, drop: int, peers: Sequence[Peer]) -> Results:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task(part)
@@ -86,15 +91,15 @@ def _play(part: Part, estimates: int, rounds: int, drop: int) -> Results:
             else:
                 console.print(f"{part}: {name}", highlight=False)
 
-        return _PARTS[part](estimates, rounds, drop, told)
+        if part is Part.KAFKA:
+            return kafka.run(estimates, rounds, drop, told, peers)
+        return embedded.run(estimates, rounds, drop, told)
 
 
 def _merged(results: Iterable[Results]) -> Results:
     merged = Results([], {}, {})
     for one in results:
-        merged.rows += one.rows
-        merged.ratios |= one.ratios
-        merged.abouts |= one.abouts
+        merged.add(one)
     return merged
 
 

@@ -30,6 +30,13 @@ class Task(msgspec.Struct):
     messages: int = 0
 
 
+class Steady(msgspec.Struct):
+    """After the first third of the messages: what was compiled on the way is compiled by then."""
+
+    counted: int
+    cpu_s: float
+
+
 class Measured(msgspec.Struct):
     """From the first message to the last commit. `counted` is how many estimates the contender has
     counted, `peak_bytes` the most memory it took on top of the messages, `scopes_nusd` what each scope
@@ -40,6 +47,7 @@ class Measured(msgspec.Struct):
     cpu_s: float
     peak_bytes: int
     scopes_nusd: dict[str, int] = {}
+    steady: Steady | None = None
 
 
 class Failed(Exception):

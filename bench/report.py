@@ -2,20 +2,24 @@
 
 import os
 import platform
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from bench.contest import Results, Spread
+from bench.contest import Results, Row, Spread
 
 RESULTS: Final = Path(__file__).parent / "results"
 LATEST: Final = RESULTS / "latest.json"
 RECORDED: Final = RESULTS / "recorded.json"
 # Ratios within one round still swing by a fifth on a busy machine with two cores.
 TOLERANCE: Final = 0.2
+# A neighbour may take one of two cores for as long as a contender runs.
+WALL_TOLERANCE: Final = 0.5
 
 
 class Machine(msgspec.Struct):
@@ -69,25 +73,41 @@ def show(report: Report, console: Console) -> None:
         style="dim",
         highlight=False,
     )
-    table = Table("contender", "estimates", "k a CPU second", "k a second", "MiB added", header_style="dim")
+    console.print(_rows(report.results))
+    console.print(_ratios(report.results))
+
+
+def _rows(results: Results) -> Table:
+    table = Table(
+        "contender", "estimates", "k a CPU second", "steady", "k a second", "MiB added", header_style="dim"
+    )
     for column in table.columns[1:]:
         column.justify = "right"
-    for row in report.results.rows:
+    for row in results.rows:
         name = f"{row.name}\n[dim]{row.about}[/]"
         if row.wrong:
             table.add_row(name, "[red]WRONG[/]")
+        elif row.not_run:
+            table.add_row(f"{name}\n[yellow]not run: {escape(row.not_run)}[/]", "–")
         else:
-            rates = (_thousands(row.per_cpu_s), _thousands(row.per_wall_s))
+            rates = map(_thousands, (row.per_cpu_s, row.per_cpu_s_steady, row.per_wall_s))
             table.add_row(name, f"{row.estimates:,}", *rates, f"{row.peak_bytes / 2**20:.0f}")
-    console.print(table)
-    table = Table("ratio, per CPU second in the same round", "median", "lowest – highest", header_style="dim")
-    for name, spread in report.results.ratios.items():
-        table.add_row(
-            f"{name}\n[dim]{report.results.abouts[name]}[/]",
-            f"{spread.median:.3g} ×",
-            f"{spread.low:.3g} – {spread.high:.3g}",
-        )
-    console.print(table)
+    return table
+
+
+def _ratios(results: Results) -> Table:
+    table = Table("ratio in the same round", "per CPU second", "steady", "per second", header_style="dim")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    kinds = (results.ratios, results.ratios_steady, results.ratios_wall)
+    for name, about in results.abouts.items():
+        if any(name in kind for kind in kinds):
+            table.add_row(f"{name}\n[dim]{about}[/]", *(_times(kind.get(name)) for kind in kinds))
+    return table
+
+
+def _times(spread: Spread | None) -> str:
+    return "–" if spread is None else f"{spread.median:.3g} ×\n{spread.low:.3g} – {spread.high:.3g}"
 
 
 def _thousands(spread: Spread | None) -> str:
@@ -97,7 +117,8 @@ def _thousands(spread: Spread | None) -> str:
 
 
 def regressions(report: Report) -> list[str] | None:
-    """Ratios that are worse than recorded by more than the tolerance, beyond the recorded spread.
+    """Ratios that are worse than recorded by more than the tolerance, beyond the recorded spread, or that
+    a contender which could not be run keeps from being compared.
 
     None where nothing comparable is recorded.
     """
@@ -106,12 +127,30 @@ def regressions(report: Report) -> list[str] | None:
     recorded = msgspec.json.decode(RECORDED.read_bytes(), type=Report)
     if any(recorded.settings.get(key) != value for key, value in report.settings.items()):
         return None
-    worse = []
-    for name, found in report.results.ratios.items():
-        known = recorded.results.ratios.get(name)
-        if known is not None and found.median < known.low * (1 - TOLERANCE):
-            worse.append(
-                f"{name}: {found.median:.3g} × now, recorded {known.median:.3g} × "
+    found, known = report.results, recorded.results
+    return [
+        *_worse("", found.ratios, known.ratios, TOLERANCE),
+        *_worse(", steady", found.ratios_steady, known.ratios_steady, TOLERANCE),
+        *_worse(", by wall clock", found.ratios_wall, known.ratios_wall, WALL_TOLERANCE),
+        *(
+            f"{row.name}: recorded, but not run now"
+            for row in found.rows
+            if row.not_run and _measured(known, row)
+        ),
+    ]
+
+
+def _worse(
+    kind: str, found: dict[str, Spread], recorded: dict[str, Spread], tolerance: float
+) -> Iterator[str]:
+    for name, now in found.items():
+        known = recorded.get(name)
+        if known is not None and now.median < known.low * (1 - tolerance):
+            yield (
+                f"{name}{kind}: {now.median:.3g} × now, recorded {known.median:.3g} × "
                 f"({known.low:.3g} – {known.high:.3g})"
             )
-    return worse
+
+
+def _measured(recorded: Results, row: Row) -> bool:
+    return any(known.name == row.name and known.per_cpu_s is not None for known in recorded.rows)

@@ -57,6 +57,11 @@ class Workload(msgspec.Struct):
     keys: list[bytes]
     values: list[bytes]
 
+    def without_first(self, messages: int) -> Self:
+        """What is left when they are lost; what a right answer adds up to stays."""
+        columns = (self.arrived_ms[messages:], self.keys[messages:], self.values[messages:])
+        return type(self)(self.variant, self.oracle, *columns)
+
     def save(self, path: Path) -> None:
         path.write_bytes(msgspec.msgpack.encode(self))
 

@@ -3,9 +3,11 @@
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from bench import process
 from bench.contest import Contender, Entry, Ratio, Results, play
 from bench.process import Task
 from bench.workload import Variant, generate
@@ -19,12 +21,13 @@ _PACKED: Final = {
 }
 
 
-def _contenders(variant: Variant) -> tuple[Contender, Contender]:
+def _contenders(variant: Variant) -> dict[str, Contender]:
+    """By module."""
     packed = _PACKED[variant]
-    return (
-        Contender(f"decode {variant}", "bench.embedded.decode", f"the limit: decode only, {packed}"),
-        Contender(f"replay {variant}", "bench.embedded.replay", f"all stages, durable, {packed}", _SUMS),
-    )
+    return {
+        "bench.embedded.decode": Contender(f"decode {variant}", f"the limit: decode only, {packed}"),
+        "bench.embedded.replay": Contender(f"replay {variant}", f"all stages, durable, {packed}", _SUMS),
+    }
 
 
 RATIOS: Final = tuple(
@@ -48,7 +51,8 @@ def run(estimates: int, rounds: int, drop: int, told: Callable[[str], None]) -> 
             work = generate(variant, estimates)
             work.save(file)
             entries += [
-                Entry(contender, Task(str(file), "", drop), work.oracle) for contender in _contenders(variant)
+                Entry(contender, partial(process.run, module, Task(str(file), "", drop)), work.oracle)
+                for module, contender in _contenders(variant).items()
             ]
             del work
 

@@ -1,18 +1,22 @@
-"""The meter on a real broker, beside a plain Faust agent, and the read without anything as the limit."""
+"""The meter on a real broker, beside engines of others, and the read without anything as the limit."""
 
 import asyncio
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from aiokafka import TopicPartition
 
+from bench import process
 from bench.contest import Contender, Entry, Ratio, Results, play
+from bench.kafka import peers as beside
 from bench.kafka.preload import delete, make_changelogs, preload
+from bench.peers.known import Peer
 from bench.process import Measured, Task
 from bench.workload import BUCKET_MS, PER_BUCKET, Variant, Workload, generate
 from stream.config import Kafka
@@ -21,16 +25,13 @@ from stream.shell.kafka.logs import quiet_libraries
 from stream.shell.kafka.state import committed_reader, history
 from tests.services import KafkaServer
 
-# A plain Faust agent takes about 400 µs an estimate: of so many more, it would be at work for minutes.
+# A plain Faust agent takes about 200 µs an estimate: of so many more, it would be at work for minutes.
 FAUST_SHARE: Final = 100
 FAUST_TABLES: Final = ("services", "teams")
 
-_RAW: Final = Contender("raw read", "bench.kafka.raw", "the limit: getmany only, single messages")
+_RAW: Final = Contender("raw read", "the limit: getmany only, single messages")
 _METER: Final = Contender(
-    "meter single",
-    "bench.kafka.meter",
-    "burnline meter, transactions on, single messages",
-    ("total", "team", "service"),
+    "meter single", "burnline meter, transactions on, single messages", ("total", "team", "service")
 )
 _PACKED: Final = {
     Variant.ARRAY: "arrays of 100",
@@ -38,10 +39,7 @@ _PACKED: Final = {
     Variant.SHARED: "envelopes of 100, labels shared",
 }
 _FAUST: Final = Contender(
-    "faust agent",
-    "bench.kafka.faust_agent",
-    "plain Faust agent, two tables, single messages",
-    ("team", "service"),
+    "faust agent", "plain Faust agent, two tables, single messages", ("team", "service")
 )
 RATIOS: Final = (
     Ratio("kafka: meter / faust agent", "meter single", "faust agent", "the same single messages"),
@@ -54,14 +52,18 @@ RATIOS: Final = (
 )
 
 
-def run(estimates: int, rounds: int, drop: int, told: Callable[[str], None]) -> Results:
+def run(
+    estimates: int, rounds: int, drop: int, told: Callable[[str], None], peers: Sequence[Peer] = ()
+) -> Results:
     """Every round fills fresh topics, then lets each contender drain them in turn."""
     quiet_libraries()
+    installed = beside.installed(peers, told)
     told("generating")
     # The broker dates what arrives, so the estimates must be of today.
     start_ms = time.time_ns() // 1_000_000 // BUCKET_MS * BUCKET_MS - estimates // PER_BUCKET * BUCKET_MS
-    works = {variant: generate(variant, estimates, start_ms) for variant in (Variant.SINGLE, *_PACKED)}
-    few = generate(Variant.SINGLE, estimates // FAUST_SHARE, start_ms)
+    works = {str(variant): generate(variant, estimates, start_ms) for variant in (Variant.SINGLE, *_PACKED)}
+    works["faust"] = generate(Variant.SINGLE, estimates // FAUST_SHARE, start_ms)
+    works |= beside.works(peers, works[Variant.SINGLE], start_ms, drop)
     with tempfile.TemporaryDirectory() as name, KafkaServer(Path(name)) as server:
 
         def opener(number: int) -> Callable[[], AbstractContextManager[list[Entry]]]:
@@ -70,45 +72,52 @@ def run(estimates: int, rounds: int, drop: int, told: Callable[[str], None]) -> 
                 told("filling the topics")
                 filled = {
                     mark: (_kafka(server.bootstrap, f"r{number}-{mark}-"), work)
-                    for mark, work in (*works.items(), ("few", few))
+                    for mark, work in works.items()
                 }
                 for kafka, work in filled.values():
                     asyncio.run(preload(kafka, work))
-                few_kafka, _ = filled["few"]
-                asyncio.run(make_changelogs(few_kafka, few_kafka.topic_prefix, FAUST_TABLES))
-                yield list(_entries(drop, filled))
+                faust, _ = filled["faust"]
+                asyncio.run(make_changelogs(faust, faust.topic_prefix, FAUST_TABLES))
+                yield [*_entries(drop, filled), *beside.entries(installed, filled, drop)]
                 for kafka, _ in filled.values():
                     asyncio.run(delete(kafka))
 
             return opened
 
-        return play([opener(number) for number in range(rounds)], RATIOS, told)
+        return play(
+            [opener(number) for number in range(rounds)], [*RATIOS, *beside.ratios(peers, _METER.name)], told
+        )
 
 
 def _kafka(bootstrap: str, prefix: str) -> Kafka:
     return Kafka(bootstrap=bootstrap, topic_prefix=prefix, group=prefix)
 
 
-def _entries(drop: int, filled: Mapping[str, tuple[Kafka, Workload]]) -> Iterator[Entry]:
-    """`filled` has a topic of each variant, and `few` for the agent."""
-    packed = (
-        (Contender(f"meter {variant}", _METER.module, f"the same, {about}", _METER.scopes), variant)
-        for variant, about in _PACKED.items()
-    )
-    single = Variant.SINGLE
-    for contender, mark in ((_RAW, single), (_METER, single), (_FAUST, "few"), *packed):
+_Filled: TypeAlias = Mapping[str, tuple[Kafka, Workload]]
+
+
+def _entries(drop: int, filled: _Filled) -> Iterator[Entry]:
+    """burnline's own, on a topic of each variant, and the Faust agent."""
+
+    def entry(contender: Contender, module: str, mark: str, settle: bool = False) -> Entry:
         kafka, work = filled[mark]
         task = Task("", "", drop, kafka.bootstrap, kafka.topic_prefix, len(work.values))
-        yield Entry(
-            contender, task, work.oracle, _settle(kafka) if contender.module == _METER.module else None
-        )
+        measure = partial(process.run, module, task)
+        return Entry(contender, partial(_settled, measure, kafka) if settle else measure, work.oracle)
+
+    yield entry(_RAW, "bench.kafka.raw", Variant.SINGLE)
+    yield entry(_METER, "bench.kafka.meter", Variant.SINGLE, settle=True)
+    yield entry(_FAUST, "bench.kafka.faust_agent", "faust")
+    for variant, about in _PACKED.items():
+        contender = Contender(f"meter {variant}", f"the same, {about}", _METER.scopes)
+        yield entry(contender, "bench.kafka.meter", variant, settle=True)
 
 
-def _settle(kafka: Kafka) -> Callable[[Measured], None]:
-    def settle(measured: Measured) -> None:
-        measured.scopes_nusd = asyncio.run(_spent(kafka))
-
-    return settle
+def _settled(measure: Callable[[], Measured], kafka: Kafka) -> Measured:
+    """What a meter measured, with the sums that it left in the log."""
+    measured = measure()
+    measured.scopes_nusd = asyncio.run(_spent(kafka))
+    return measured
 
 
 async def _spent(kafka: Kafka) -> dict[str, int]:

@@ -40,7 +40,7 @@ def test_a_planted_loss_is_found_in_every_contender() -> None:
     assert all("instead of 10,000" in row.wrong for row in found.results.rows), done.stderr
 
 
-SUMS = Contender("one", "", "", ("total", "team"))
+SUMS = Contender("one", "", ("total", "team"))
 ORACLE = Oracle(3, {"total": 30, "team=a": 30, "service=a/b": 30})
 
 
