@@ -83,14 +83,15 @@ def chosen(names: str) -> list[Peer]:
 
 
 def prepare(peer: Peer) -> None:
-    """Install it, if it is not yet. Raises `NotRun` with what the installer said at last."""
+    """Install it, if it is not yet. Raises `NotRun` with what pip, Maven or the script itself said."""
     done = subprocess.run(
         ["deploy/prepare", "peer", peer.folder], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True,
         text=True, check=False,
     )  # fmt: skip
     if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines()
-        raise NotRun(said[-1] if said else f"deploy/prepare ended with status {done.returncode}")
+        said = (done.stdout + done.stderr).strip().splitlines()
+        errors = [line for line in said if "ERROR" in line]
+        raise NotRun((errors[:1] or said[-1:] or [f"deploy/prepare ended with status {done.returncode}"])[0])
 
 
 def measure(peer: Peer, bootstrap: str, prefix: str, usage: str, messages: int) -> Measured:

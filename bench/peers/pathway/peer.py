@@ -1,6 +1,7 @@
 """Pathway doing the meter's sums: an engine in Rust, told in Python what to do.
 
-No code of ours sees a message, but for the count. It reads to where the topic ends now. Nothing is kept for a restart, and no bucket is ever let go.
+It reads to where the topic ends now, and no code of ours sees a message, but for the count. Nothing is kept
+for a restart, and no bucket is ever let go.
 """
 
 import sys
