@@ -91,6 +91,7 @@ class View:
     baseline_usd_per_hour  (n,) what the rate normally is now
     spread_usd_per_hour    (n,) robust standard deviation of the 5-minute rate around the baseline
     bucket_spread_usd_per_hour (n,) the same for a single 10-second bucket
+    peak_usd_per_hour      (n,) the baseline of the dearest hour of a normal day
     baseline_kind          (n,) 0 none, 1 trailing day, 2 hour of day, 3 hour of week
     budget_usd             (n,) dollars for this calendar month (UTC)
     month_to_date_usd      (n,) spent since the month began
@@ -115,6 +116,7 @@ class View:
     baseline_usd_per_hour: Floats
     spread_usd_per_hour: Floats
     bucket_spread_usd_per_hour: Floats
+    peak_usd_per_hour: Floats
     baseline_kind: Ints
     budget_usd: Floats
     month_to_date_usd: Floats

@@ -35,10 +35,10 @@ class StepParams(Params):
         float,
         Field(
             gt=1,
-            description="how many times the baseline at least; 2x asks for (2 - 1) / (3 - 1) = half of the"
-            " excess of a jump to 3x and leaves the rest to noise",
+            description="how many times the baseline at least; 2.5x asks for (2.5 - 1) / (3 - 1) = three"
+            " quarters of the excess of a jump to 3x, and leaves alone what doubles for some minutes",
         ),
-    ] = 2.0
+    ] = 2.5
 
 
 class Step:
@@ -47,7 +47,8 @@ class Step:
     Severity: page (tier fast).
 
     Score: the excess over the baseline, divided by the least excess that matters, which is the largest of
-    `sigmas` × spread, (`ratio` - 1) × baseline and `floor_usd_per_hour`, all in US dollars per hour.
+    `sigmas` × spread, (`ratio` - 1) × baseline, `floor_usd_per_hour` and what the dearest hour of a normal
+    day is above the baseline, all in US dollars per hour: a batch that runs at another hour wakes nobody.
     At 1 it pages. Over 30 and 60 s, which one sample may fill, it takes 1.5 × `sigmas`. NaN where the
     baseline or its spread is not known: a scope that is quite new is watched by its budget and by the
     wider scopes that it belongs to.
@@ -137,6 +138,8 @@ class Step:
         single = np.maximum(np.square(known(np.atleast_1d(view.bucket_spread_usd_per_hour[index]))), calm)
         params = self._params
         least = np.maximum((params.ratio - 1) * baseline, params.floor_usd_per_hour)
+        peak = np.nan_to_num(known(np.atleast_1d(view.peak_usd_per_hour[index])), nan=0.0)
+        least = np.maximum(least, peak - baseline)
         found: list[Floats] = []
         for window in WINDOWS:
             share = min(1.25 * (SAMPLE_BUCKETS / window - SAMPLE_BUCKETS / RECENT_BUCKETS), 1.0)

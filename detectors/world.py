@@ -150,6 +150,7 @@ class World:
             baseline_usd_per_hour=normal.copy(),
             spread_usd_per_hour=self._spread(normal, WINDOWS_S[0]),
             bucket_spread_usd_per_hour=self._spread(normal, self.sample_s),
+            peak_usd_per_hour=self._peak(),
             baseline_kind=np.full(len(self.names), self.kind),
             budget_usd=self.budget_ratio * self.level * (month_end_s - month_start_s) / 3600,
             month_to_date_usd=to_date,
@@ -202,6 +203,11 @@ class World:
 
     def _expected(self, start_s: int, end_s: int) -> Floats:
         return self._planned(start_s, end_s) if self.kind else np.full(len(self.level), np.nan)
+
+    def _peak(self) -> Floats:
+        """The dearest hour of a day; the trailing day alone does not tell it."""
+        by_hour = self.kind >= BASELINE_KINDS["hour"]
+        return np.asarray(self.level * (1 + self.season)) if by_hour else np.full(len(self.level), np.nan)
 
     def _spread(self, normal: Floats, mean_s: int) -> Floats:
         """Deviation of a mean over `mean_s`: noise averages out with the samples, the season does not."""

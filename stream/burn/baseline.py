@@ -163,6 +163,10 @@ class Baseline:
         """The same for a single bucket of 10 s."""
         return np.asarray(np.hypot(self._within[0] * np.sqrt(BUCKETS_IN_5_MIN), self._between[0]))
 
+    def peak(self) -> Floats:
+        """The highest hour of a normal day; NaN before there are three days of any hour."""
+        return np.asarray(np.fmax.reduce(self._day, axis=0, initial=np.nan))
+
     def kinds(self) -> Ints:
         return self._kinds
 

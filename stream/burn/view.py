@@ -89,6 +89,7 @@ class Lookout:
             baseline_usd_per_hour=now,
             spread_usd_per_hour=spread,
             bucket_spread_usd_per_hour=baseline.bucket_spread(),
+            peak_usd_per_hour=baseline.peak(),
             baseline_kind=baseline.kinds(),
             budget_usd=self._budgets,
             month_to_date_usd=spent_usd,

@@ -79,9 +79,9 @@ def test_a_3x_burn_pages_within_6_minutes(late: dict[str, int]) -> None:
 
 def test_ten_seconds_say_nothing_yet_and_twenty_do() -> None:
     assert judge(bucket_rates(recent(100.0))).severity[0] == NONE
-    # Three buckets 10, 100, 100 without the highest: a mean of 55, an excess of 45 over the least, 10.
+    # Three buckets 10, 100, 100 without the highest: a mean of 55, an excess of 45 over the least, 15.
     scores = judge(bucket_rates(recent(100.0, 100.0)))
-    assert scores.score[0] == pytest.approx(4.5)
+    assert scores.score[0] == pytest.approx(3.0)
     assert scores.severity[0] == PAGE
     assert scores.window_s[0] == 30
     assert scores.tiers[scores.tier[0]] == "fast"
@@ -133,14 +133,22 @@ def test_one_sample_alone_needs_half_as_much_again() -> None:
     assert long.score[0] == pytest.approx(26 / (8 * 5 * 0.375**0.5))
 
 
-def test_a_double_rate_is_the_threshold_of_a_calm_scope() -> None:
-    assert judge(bucket_rates([20.0] * 30)).score[0] == pytest.approx(1.0)
+def test_two_and_a_half_times_the_rate_is_the_threshold_of_a_calm_scope() -> None:
+    assert judge(bucket_rates([25.0] * 30)).score[0] == pytest.approx(1.0)
+
+
+def test_a_batch_that_runs_at_another_hour_does_not_page() -> None:
+    """$10/h is normal now, $50/h in the night: only what is beyond the night's is news."""
+    known = {"peak_usd_per_hour": 50.0}
+    assert judge(bucket_rates([49.0] * 30, **known)).severity[0] == NONE
+    assert judge(bucket_rates([90.0] * 30, **known)).score[0] == pytest.approx(2.0)
+    assert judge(bucket_rates([90.0] * 30, peak_usd_per_hour=np.nan)).score[0] == pytest.approx(80 / 15)
     assert judge(bucket_rates([19.9] * 30)).severity[0] == NONE
     assert judge(bucket_rates([25.0] * 30), ratio=3).score[0] == pytest.approx(15 / 20)
 
 
 def test_40_cents_an_hour_never_page() -> None:
-    view = bucket_rates([0.41] * 30, baseline_usd_per_hour=0.01)
+    view = bucket_rates([0.41] * 30, baseline_usd_per_hour=0.01, peak_usd_per_hour=0.01)
     assert judge(view).score[0] == pytest.approx(0.40)
     assert judge(view, floor_usd_per_hour=0.4).score[0] == pytest.approx(1.0)
 
@@ -179,5 +187,5 @@ def test_the_reason_tells_the_dollars() -> None:
     detector = Step(StepParams())
     assert detector.reason(view, detector.observe(view), 0) == (
         "Spends $100.00/h over 30 s, $90.00/h more than the $10.00/h that is normal now,"
-        " where $10.00/h more would already be too much."
+        " where $15.00/h more would already be too much."
     )
