@@ -18,7 +18,7 @@ help: ## list the commands
 
 setup: $(SETUP) ## install burnline into .venv (Python 3.11 or newer is all it needs)
 
-$(SETUP): requirements.lock pyproject.toml stream/meter/scan.pyx stream/shell/kafka/records.pyx
+$(SETUP): requirements.lock pyproject.toml $(wildcard stream/meter/*.pyx stream/meter/*.pxd) stream/shell/kafka/records.pyx
 	@PYTHON="$(PYTHON)" deploy/prepare python
 	@touch $@
 

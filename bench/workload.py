@@ -6,7 +6,7 @@ the whole 10 s; the others are calls, egress and logs, metered over up to 3 s th
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -21,7 +21,9 @@ TEAMS: Final = 50
 NAMESPACES: Final = 100
 ACCOUNTS: Final = 10
 COLLECTORS: Final = 20
+NODES: Final = 100
 ENVELOPE: Final = 100
+IN_COLUMNS: Final = 1_000
 PER_BUCKET: Final = 30_000  # a whole number of envelopes
 BUCKET_MS: Final = 10_000
 START_MS: Final = 1_767_614_400_000  # 2026-01-05 12:00:00 UTC
@@ -39,6 +41,14 @@ class Variant(StrEnum):
     OWN = "own"  # envelopes of 100 from one collector, each estimate with its own labels
     ARRAY = "array"  # arrays of 100 from one collector, each estimate with its own labels
     SINGLE = "single"  # one message an estimate
+    COLUMNS = (
+        "columns"  # envelopes in columns of 1,000 from one of 100 nodes, which has 100 of the label sets
+    )
+
+    @property
+    def envelope(self) -> int:
+        """Estimates that come together."""
+        return IN_COLUMNS if self is Variant.COLUMNS else ENVELOPE
 
 
 class Oracle(msgspec.Struct):
@@ -97,23 +107,35 @@ def generate(variant: Variant, estimates: int, start_ms: int = START_MS, seed: i
     sets = [_label_set(number) for number in range(LABEL_SETS)]
     weight = random.lognormal(0.0, 1.0, LABEL_SETS)
     weight /= weight.sum()
-    envelopes = -(-estimates // ENVELOPE)
+    nodes = np.random.default_rng(seed).permutation(LABEL_SETS).reshape(NODES, -1)
+    envelopes = -(-estimates // variant.envelope)
     scopes_nusd: Counter[str] = Counter()
-    work = Workload(variant, Oracle(envelopes * ENVELOPE, scopes_nusd), [], [], [])
+    work = Workload(variant, Oracle(envelopes * variant.envelope, scopes_nusd), [], [], [])
     sent: Counter[int] = Counter()
     for envelope in range(envelopes):
-        bucket, within = divmod(envelope * ENVELOPE, PER_BUCKET)
+        bucket, within = divmod(envelope * variant.envelope, PER_BUCKET)
         bucket_ms = start_ms + bucket * BUCKET_MS
         arrived_ms = bucket_ms + BUCKET_MS + within * COLLECTED_MS // PER_BUCKET
-        one = variant is Variant.SHARED
-        numbers = random.choice(LABEL_SETS, 1 if one else ENVELOPE, p=weight).tolist()
-        chosen = [sets[number] for number in numbers * (ENVELOPE if one else 1)]
+        if variant is Variant.COLUMNS:
+            source = envelope % NODES
+            mine = nodes[source]
+            places = random.choice(len(mine), variant.envelope, p=weight[mine] / weight[mine].sum()).tolist()
+            chosen = [sets[mine[place]] for place in places]
+        else:
+            one = variant is Variant.SHARED
+            numbers = random.choice(LABEL_SETS, 1 if one else ENVELOPE, p=weight).tolist()
+            chosen = [sets[number] for number in numbers * (ENVELOPE if one else 1)]
+            source = numbers[0] if one else envelope % COLLECTORS
         drawn = list(_draw(random, chosen, bucket_ms))
         for label_set, (_, _, cost_nusd) in zip(chosen, drawn, strict=True):
             for scope in label_set.scopes:
                 scopes_nusd[scope] += cost_nusd
-        source = numbers[0] if one else envelope % COLLECTORS
-        _pack(work, chosen, drawn, arrived_ms, f"{'agent' if one else 'collector'}/{source}", sent[source])
+        if variant is Variant.COLUMNS:
+            series = [sets[number] for number in mine]
+            _pack_columns(work, series, places, drawn, arrived_ms, bucket_ms, source, sent[source])
+        else:
+            name = f"{'agent' if one else 'collector'}/{source}"
+            _pack(work, chosen, drawn, arrived_ms, name, sent[source])
         sent[source] += 1
     return work
 
@@ -162,4 +184,31 @@ def _pack(
     shared = chosen[0].labels if work.variant is Variant.SHARED else '{"collected_by":"bench"}'
     work.values.append(
         f'{{"source":"{source}","epoch":1,"seq":{sequence},"labels":{shared},"estimates":[{estimates}]}}'.encode()
+    )
+
+
+def _pack_columns(
+    work: Workload,
+    series: list[_LabelSet],
+    places: list[int],
+    drawn: list[tuple[int, int, int]],
+    arrived_ms: int,
+    bucket_ms: int,
+    node: int,
+    sequence: int,
+) -> None:
+    work.keys.append(b"node/%d" % node)
+    work.arrived_ms.append(arrived_ms)
+    common = [f'{{"driver":"{each.driver}","labels":{each.labels}}}' for each in series]
+    columns: dict[str, Sequence[object]] = {
+        "series": places,
+        "start": [start - bucket_ms for start, _, _ in drawn],
+        "end": [end - bucket_ms for _, end, _ in drawn],
+        "quantity": [f"{cost / 4096:.6g}" for _, _, cost in drawn],
+        "cost_nusd": [cost for _, _, cost in drawn],
+    }
+    lists = ",".join(f'"{name}":[{",".join(map(str, column))}]' for name, column in columns.items())
+    work.values.append(
+        f'{{"source":"node/{node}","epoch":1,"seq":{sequence},"series":[{",".join(common)}],'
+        f'"origin":{bucket_ms},"columns":{{{lists}}}}}'.encode()
     )

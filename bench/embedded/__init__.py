@@ -18,6 +18,7 @@ _PACKED: Final = {
     Variant.OWN: "envelopes of 100, labels of their own",
     Variant.ARRAY: "arrays of 100",
     Variant.SINGLE: "single messages",
+    Variant.COLUMNS: "envelopes in columns of 1,000",
 }
 
 

@@ -37,6 +37,7 @@ _PACKED: Final = {
     Variant.ARRAY: "arrays of 100",
     Variant.OWN: "envelopes of 100, labels of their own",
     Variant.SHARED: "envelopes of 100, labels shared",
+    Variant.COLUMNS: "envelopes in columns of 1,000",
 }
 _FAUST: Final = Contender(
     "faust agent", "plain Faust agent, two tables, single messages", ("team", "service")

@@ -82,6 +82,29 @@ def given(envelope: Envelope) -> Given | None:
     return Given(series, start, end, quantity, cost_usd, cost_nusd)
 
 
+def plain(
+    message: int, numbers: Ints, whole: tuple[Ints, Ints, Ints, Ints | None], quantity: Floats | None
+) -> Columns | None:
+    """What the compiled reader has read, with the numbers of the envelope's series; None where a place is not
+    among these."""
+    place, start, end, cost_nusd = whole
+    count = len(place)
+    if not count or place.min() < 0 or place.max() >= len(numbers):
+        return None
+    return Columns(
+        message=np.full(count, message),
+        repeated=np.zeros(count, np.bool_),
+        series=numbers[place],
+        start=start,
+        end=end,
+        quantity=np.full(count, MISSING) if quantity is None else quantity,
+        cost_usd=np.full(count, MISSING) if cost_nusd is None else cost_nusd / NANO,
+        cost_nusd=np.zeros(count, np.int64) if cost_nusd is None else cost_nusd,
+        rest_ausd=np.zeros(count, np.int64),
+        exact=np.ones(count, np.bool_),
+    )
+
+
 def _integers(given: list[int] | int, count: int, most: int = _PLAIN, least: int = -_PLAIN) -> Ints:
     """Raises `OverflowError` or `ValueError` for what is not one plain integer a row."""
     if not isinstance(given, list):

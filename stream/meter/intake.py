@@ -7,6 +7,7 @@ from typing import Final, cast
 import numpy as np
 
 from stream.config import Meter as Limits
+from stream.meter import columnar
 from stream.meter import decode as decoding
 from stream.meter.columnar import UNREADABLE
 from stream.meter.columns import (
@@ -21,7 +22,7 @@ from stream.meter.columns import (
     Pack,
     Rows,
 )  # fmt: skip
-from stream.meter.compiled import Scanner
+from stream.meter.compiled import ColumnScanner, Scanner
 from stream.meter.counters import Counters
 from stream.meter.money import NANO
 from stream.meter.sequence import Sequences
@@ -73,8 +74,10 @@ class Intake:
         self._table = table
         self._sequences = sequences
         self._scanner = None
+        self._column_scanner = None
         if limits.compiled and Scanner is not None:
             self._scanner = Scanner(table.number, limits.max_message_bytes)
+            self._column_scanner = ColumnScanner()
 
     def clear(self) -> None:
         self.packs = []
@@ -167,6 +170,10 @@ class Intake:
         return True
 
     def _one_by_one(self, batch: Batch, index: int, read: "_Read") -> None:
+        columns = self._plain_columns(index, batch.values[index])
+        if columns is not None:
+            read.add(columns)
+            return
         decoded = decoding.decode(batch.values[index], self._limits.max_message_bytes)
         for fault in decoded.faults:
             self.counters.sent_events += 1
@@ -183,6 +190,20 @@ class Intake:
             read.rows.series += self._numbers(decoded.estimates, decoded.labels)
             read.rows.message += [index] * count
             read.rows.repeated += [repeated] * count
+
+    def _plain_columns(self, index: int, value: bytes) -> Columns | None:
+        """An envelope in columns that is plain and without a mistake to be seen yet; None for all else."""
+        if self._column_scanner is None or len(value) > self._limits.max_message_bytes:
+            return None
+        found = self._column_scanner.read(value)
+        if found is None:
+            return None
+        source, epoch, seq, labels, series, whole, quantity = found
+        numbers = self._table.numbers(labels, series)
+        columns = None if numbers is None else columnar.plain(index, numbers, whole, quantity)
+        if columns is not None and seq >= 0 and not self._sequences.is_new(source, epoch, seq):
+            columns.repeated[:] = True
+        return columns
 
     def _numbers(self, estimates: Sequence[Estimate | Message | Series], shared: bytes) -> list[int]:
         known = self._table.ids

@@ -65,18 +65,6 @@ for _k in range(1, 19):
 for _k in range(256):
     STOPS[_k] = _k < 32 or _k == 34 or _k == 92
 
-ctypedef const uint8_t *Bytes
-
-cdef struct Piece:
-    Bytes at
-    Py_ssize_t size
-
-cdef struct Number:
-    double value
-    int64_t digits  # the number is digits * 10**exponent, with its sign
-    int exponent
-    bint negative
-
 cdef struct Fields:
     int seen
     int64_t start, end, epoch, seq, cost_nusd, rest_ausd

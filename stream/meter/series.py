@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +13,7 @@ from stream.meter.attribute import Attribution, Attributor
 from stream.meter.calibrate import Factors
 from stream.meter.decode import read_labels
 from stream.meter.price import PriceBook
+from stream.schema import usage_columns
 from stream.schema.spend import DRIVER, Name
 from stream.scopes import TOTAL, UNMAPPED, partition_of
 
@@ -25,6 +27,7 @@ Key = tuple[bytes, bytes, str, str]  # envelope's labels, own labels, driver, sk
 Tail = tuple[bytes, str, str]  # a single estimate from its labels to its end, driver, sku
 
 INVALID: Final = -1
+ENVELOPE_BYTES: Final = 32 << 20  # 1,000 agents with 32 KB of series each
 MAX_DRIVER_CHARS: Final = 128
 MAX_SKU_CHARS: Final = 256
 DAY_MS: Final = 86_400_000
@@ -107,6 +110,8 @@ class SeriesTable:
     def clear(self) -> None:
         self.ids: dict[Key, int] = {}
         self.tails: dict[Tail, int] = {}
+        self._envelopes: dict[tuple[bytes, bytes], Ints] = {}
+        self._envelope_bytes = 0
         self.targets = Targets()
         self._attributions: dict[Attribution, int] = {}
         self._attributed = _Column()  # which of the attributions each series has
@@ -136,6 +141,27 @@ class SeriesTable:
         """Number of a label set, or INVALID."""
         found = self.ids.get(key)
         return self.add(key) if found is None else found
+
+    def numbers(self, labels: bytes, series: bytes) -> Ints | None:
+        """Of an envelope in columns, the number of each of its series; None where one is INVALID or worse.
+
+        Agents send the same list again and again, so it is known by its bytes.
+        """
+        known = self._envelopes.get((labels, series))
+        if known is None:
+            try:
+                each = usage_columns.decode_list(series)
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                return None
+            found = [self.number((labels, bytes(one.labels), one.driver, one.sku)) for one in each]
+            if INVALID in found:
+                return None
+            self._envelope_bytes += len(labels) + len(series)
+            if self._envelope_bytes > ENVELOPE_BYTES:
+                self._envelopes.clear()
+                self._envelope_bytes = len(labels) + len(series)
+            known = self._envelopes[labels, series] = np.array(found, np.int64)
+        return known
 
     def add(self, key: Key) -> int:
         """Number of a label set not met before, or INVALID with the sentence in `problem`."""

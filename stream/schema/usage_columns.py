@@ -81,6 +81,7 @@ class RawEnvelope(msgspec.Struct, forbid_unknown_fields=True):
 # Lax, as all of `usage`: numbers may come as strings.
 decode: Final = msgspec.json.Decoder(Envelope, strict=False).decode
 decode_raw: Final = msgspec.json.Decoder(RawEnvelope, strict=False).decode
+decode_list: Final = msgspec.json.Decoder(list[Series], strict=False).decode
 decode_series: Final = msgspec.json.Decoder(ExactSeries, strict=False).decode
 decode_integer: Final = msgspec.json.Decoder(int, strict=False).decode
 decode_elements: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode

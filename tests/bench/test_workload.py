@@ -8,13 +8,30 @@ from typing import Any
 
 import pytest
 
-from bench.workload import BUCKET_MS, ENVELOPE, PER_BUCKET, START_MS, Variant, Workload, generate
+from bench.workload import (
+    BUCKET_MS,
+    ENVELOPE,
+    IN_COLUMNS,
+    LABEL_SETS,
+    NODES,
+    PER_BUCKET,
+    START_MS,
+    Variant,
+    Workload,
+    generate,
+)
 
 ESTIMATES = 40_000
 NANO = 10**9
 
 
 def estimates_of(message: Any) -> list[dict[str, Any]]:
+    if "columns" in message:
+        columns = message["columns"]
+        return [
+            message["series"][place] | {"cost_usd": Decimal(nusd) / NANO}
+            for place, nusd in zip(columns["series"], columns["cost_nusd"], strict=True)
+        ]
     if isinstance(message, list):
         return message
     if "estimates" not in message:
@@ -55,6 +72,16 @@ def test_it_is_an_estate_of_2000_services_and_50_teams_that_moves_on_by_10_s_eve
     assert {(start - START_MS) // BUCKET_MS for start in starts[:PER_BUCKET]} == {0}
     assert {(start - START_MS) // BUCKET_MS for start in starts[PER_BUCKET:]} == {1}
     assert work.arrived_ms == sorted(work.arrived_ms)
+
+
+def test_each_node_has_label_sets_of_its_own() -> None:
+    owners: dict[str, str] = {}
+    for value in generate(Variant.COLUMNS, ESTIMATES).values:
+        message = json.loads(value)
+        assert len(message["series"]) == LABEL_SETS // NODES
+        for one in message["series"]:
+            assert owners.setdefault(json.dumps(one), message["source"]) == message["source"]
+    assert len(owners) == ESTIMATES // IN_COLUMNS * (LABEL_SETS // NODES)
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others() -> None:

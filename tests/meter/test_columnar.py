@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stream.config import Config, Meter
 from stream.meter import columnar
 from tests.meter.rig import START, Rig, envelope, estimate, original, run
 
@@ -153,8 +154,8 @@ CHOICES: Final = [
 ]  # fmt: skip
 
 
-def taken(batches: list[list[bytes]]) -> Rig:
-    rig = Rig()
+def taken(batches: list[list[bytes]], compiled: bool = True) -> Rig:
+    rig = Rig(Config(meter=Meter(compiled=compiled)))
     for batch in batches:
         rig.take(*batch)
     rig.commit()
@@ -203,11 +204,18 @@ def assert_same(batch: list[Sent]) -> None:
     mixed = [sent.ordinary if number % 2 else sent.in_columns for number, sent in enumerate(batch)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(columnar, "given", lambda _: None)
-        row_by_row = taken([values])
+        row_by_row = taken([values], compiled=False)
     none: list[Any] = [{}] * len(batch)
     half = [labels if number % 2 else {} for number, labels in enumerate(shared)]
     one_by_one = taken([[value] for value in values])
-    rigs = ((taken([values]), none), (one_by_one, none), (row_by_row, none), (taken([mixed]), half))
+    in_python = taken([values], compiled=False)
+    rigs = (
+        (taken([values]), none),
+        (one_by_one, none),
+        (in_python, none),
+        (row_by_row, none),
+        (taken([mixed]), half),
+    )
     for rig, not_in_originals in rigs:
         assert rig.meter.counters == expected.meter.counters
         assert (rig.buckets, rig.count) == (expected.buckets, expected.count)
