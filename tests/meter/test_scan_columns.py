@@ -81,8 +81,9 @@ def test_any_envelopes(sent: list[Sent]) -> None:
 
 
 TOKENS: Final = [
-    b'"', b"{", b"}", b"[", b"]", b",", b":", b"null", b"-", b"-1", b"1e400", b"1e2", b"0.1", b"9" * 25, b"\\",
-    b"\\u0000", b"\xff", b" ", b"\n", b'"series"', b'"columns"', b'"labels"', b'"seq":1,', b'"end":5,', b"00", b"\x00",
+    b'"', b"{", b"}", b"[", b"]", b",", b":", b"null", b"-", b"-1", b"1e400", b"1e2", b"0.1", b"9" * 25,
+    b"\\", b"\\u0000", b"\xff", b" ", b"\n", b'"series"', b'"columns"', b'"labels"', b'"seq":1,', b'"end":5,',
+    b"00", b"\x00",
 ]  # fmt: skip
 
 
