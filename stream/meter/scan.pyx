@@ -5,17 +5,18 @@ Plain is the JSON that nearly everyone sends: known keys, each once, no escape i
 of up to 18 digits, labels before what they are shared by. A message that is not plain is not judged: the
 reader stops before it, and `decode.py`, which alone says what is accepted and why not, reads it.
 
-So every check here may refuse too much and never too little. Labels are not even parsed: where they end is
-guessed by their brackets, and proven when the very bytes are met for the first time (`Scanner._series`).
+So every check here may refuse too much and never too little. Labels are not even parsed: they are taken to
+end at the first closing brace, which is proven when their very bytes are met for the first time
+(`Scanner._series`): a whole object can't go on, and half a one is none.
 
 No function reads a byte at or behind `end`. A pointer NULL means: not plain.
 """
 
-from cpython.mem cimport PyMem_Free, PyMem_Realloc
+from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Realloc
 from cpython.object cimport PyObject
 from libc.math cimport fabs, rint
 from libc.stdint cimport int64_t, uint8_t, uint64_t
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memchr, memcmp, memcpy
 
 import numpy as np
 
@@ -55,6 +56,7 @@ cdef double EXACT = 9007199254740992.0  # 2**53: below it every integer is a dou
 
 cdef double[23] POWERS  # of ten: these are doubles exactly
 cdef int64_t[19] TENS
+cdef int64_t[19] MOST  # what times this power of ten still fits
 cdef uint8_t[256] STOPS  # 1 for what ends a run of plain characters in a string
 cdef int _k
 POWERS[0], TENS[0] = 1.0, 1
@@ -62,6 +64,8 @@ for _k in range(1, 23):
     POWERS[_k] = POWERS[_k - 1] * 10.0
 for _k in range(1, 19):
     TENS[_k] = TENS[_k - 1] * 10
+for _k in range(19):
+    MOST[_k] = 9_223_372_036_854_775_807 // TENS[_k]
 for _k in range(256):
     STOPS[_k] = _k < 32 or _k == 34 or _k == 92
 
@@ -78,10 +82,12 @@ cdef struct Row:
 cdef struct Sequence:
     int64_t message, source, epoch, seq
 
-cdef struct Entry:
+cdef struct Slot:
     uint64_t hash
+    Py_ssize_t entry  # where it begins in the arena, from 1 on; 0: the slot is free
+
+cdef struct Entry:  # its bytes follow
     int64_t number
-    Py_ssize_t at
     Py_ssize_t[PIECES] sizes
 
 
@@ -152,31 +158,16 @@ cdef inline Bytes _text(Bytes p, Bytes end, Piece *found) noexcept:
 
 
 cdef inline Bytes _labels(Bytes p, Bytes end, Piece *found) noexcept:
-    """An object of no depth: up to the first closing brace that is outside of strings."""
+    """An object that has its first closing brace at its end. That is a guess: see `_series`."""
     if p >= end or p[0] != c'{':
         return NULL
     found.at = p
+    p = <Bytes> memchr(p, c'}', end - p)
+    if p == NULL:
+        return NULL
     p += 1
-    while p < end:
-        if p[0] == c'"':
-            p += 1
-            while True:
-                while p < end and not STOPS[p[0]]:
-                    p += 1
-                if p >= end or p[0] < 32:
-                    return NULL
-                if p[0] == c'"':
-                    break
-                if end - p < 2:
-                    return NULL
-                p += 2  # a backslash, and what it escapes
-        elif p[0] == c'}':
-            found.size = p + 1 - found.at
-            return p + 1
-        elif p[0] == c'{' or p[0] == c'[':
-            return NULL
-        p += 1
-    return NULL
+    found.size = p - found.at
+    return p
 
 
 cdef inline Bytes _whole(Bytes p, Bytes end, int64_t *found) noexcept:
@@ -282,7 +273,7 @@ cdef bint _money(Number *cost, Fields *fields) noexcept:
     if not digits:
         whole = 0
     elif exponent >= -9:
-        if exponent > 9 or digits > 9_000_000_000_000_000_000 // TENS[exponent + 9]:
+        if exponent > 9 or digits > MOST[exponent + 9]:
             return 0
         whole = digits * TENS[exponent + 9]
     else:
@@ -312,10 +303,21 @@ cdef bint _money(Number *cost, Fields *fields) noexcept:
 
 
 cdef inline uint64_t _hashed(uint64_t hash, Piece piece) noexcept:
-    cdef uint64_t word
+    """Two words at a time, each multiplied on its own way, so that neither waits for the other."""
+    cdef uint64_t word, other = hash
     cdef Bytes p = piece.at
     cdef Py_ssize_t left = piece.size
-    while left >= 8:
+    while left >= 16:
+        memcpy(&word, p, 8)
+        hash = (hash ^ word) * 0x9E3779B97F4A7C15u
+        hash ^= hash >> 32
+        memcpy(&word, p + 8, 8)
+        other = (other ^ word) * 0xC2B2AE3D27D4EB4Fu
+        other ^= other >> 32
+        p += 16
+        left -= 16
+    hash ^= other * 0xC2B2AE3D27D4EB4Fu
+    if left >= 8:
         memcpy(&word, p, 8)
         hash = (hash ^ word) * 0x9E3779B97F4A7C15u
         hash ^= hash >> 32
@@ -330,10 +332,8 @@ cdef inline uint64_t _hashed(uint64_t hash, Piece piece) noexcept:
 cdef class Known:
     """Numbers of byte strings in four pieces, found by hash and then by their very bytes."""
 
-    cdef Entry *entries
-    cdef Py_ssize_t count, room
-    cdef int *slots  # the number of an entry, from 1; 0 where none is
-    cdef Py_ssize_t mask
+    cdef Slot *slots
+    cdef Py_ssize_t count, mask
     cdef uint8_t *arena
     cdef Py_ssize_t used, held
     cdef uint64_t seed
@@ -343,81 +343,88 @@ cdef class Known:
         self.clear()
 
     def __dealloc__(self):
-        self._free()
-
-    cdef void _free(self) noexcept:
-        PyMem_Free(self.entries)
         PyMem_Free(self.slots)
         PyMem_Free(self.arena)
-        self.entries, self.slots, self.arena = NULL, NULL, NULL
-        self.count = self.room = self.used = self.held = 0
-        self.mask = -1
 
     cdef int clear(self) except -1:
-        self._free()
-        self._widen(1024)
-        return 0
+        PyMem_Free(self.slots)
+        PyMem_Free(self.arena)
+        self.slots, self.arena = NULL, NULL
+        self.count = self.used = self.held = 0
+        self.mask = -1
+        return self._widen(1024)
 
-    cdef int _widen(self, Py_ssize_t slots) except -1:
-        cdef Py_ssize_t index
-        self.slots = <int *> _grown(self.slots, slots * sizeof(int))
-        memset(self.slots, 0, slots * sizeof(int))
-        self.mask = slots - 1
-        for index in range(self.count):
-            self.slots[self._free_slot(self.entries[index].hash)] = <int> index + 1
+    cdef int _widen(self, Py_ssize_t room) except -1:
+        """Lay all out anew over `room` slots, a power of two."""
+        cdef Slot *old = self.slots
+        cdef Py_ssize_t index, before = self.mask + 1
+        self.slots = <Slot *> PyMem_Calloc(room, sizeof(Slot))
+        if self.slots == NULL:
+            self.slots = old
+            raise MemoryError
+        self.mask = room - 1
+        for index in range(before):
+            if old[index].entry:
+                self.slots[self._free_slot(old[index].hash)] = old[index]
+        PyMem_Free(old)
         return 0
 
     cdef Py_ssize_t _free_slot(self, uint64_t hash) noexcept:
-        cdef Py_ssize_t slot = <Py_ssize_t> (hash & <uint64_t> self.mask)
-        while self.slots[slot]:
-            slot = (slot + 1) & self.mask
-        return slot
+        cdef Py_ssize_t index = <Py_ssize_t> (hash & <uint64_t> self.mask)
+        while self.slots[index].entry:
+            index = (index + 1) & self.mask
+        return index
 
     cdef int64_t find(self, uint64_t hash, Piece *pieces) noexcept:
         """The number; -1 for what was not met before."""
-        cdef Py_ssize_t slot = <Py_ssize_t> (hash & <uint64_t> self.mask)
+        cdef Py_ssize_t index = <Py_ssize_t> (hash & <uint64_t> self.mask)
+        cdef Slot *slot = &self.slots[index]
         cdef Entry *entry
-        while self.slots[slot]:
-            entry = &self.entries[self.slots[slot] - 1]
-            if entry.hash == hash and self._same(entry, pieces):
-                return entry.number
-            slot = (slot + 1) & self.mask
+        while slot.entry:
+            if slot.hash == hash:
+                entry = <Entry *> (self.arena + slot.entry - 1)
+                if _same(entry, pieces):
+                    return entry.number
+            index = (index + 1) & self.mask
+            slot = &self.slots[index]
         return -1
 
-    cdef bint _same(self, Entry *entry, Piece *pieces) noexcept:
-        cdef Bytes p = self.arena + entry.at
-        cdef int index
-        for index in range(PIECES):
-            if entry.sizes[index] != pieces[index].size:
-                return 0
-            if memcmp(p, pieces[index].at, pieces[index].size) != 0:
-                return 0
-            p += pieces[index].size
-        return 1
-
     cdef int add(self, uint64_t hash, Piece *pieces, int64_t number) except -1:
-        cdef Py_ssize_t size = 0
+        cdef Py_ssize_t size = sizeof(Entry)
         cdef int index
         cdef Entry *entry
+        cdef uint8_t *p
         for index in range(PIECES):
             size += pieces[index].size
+        size = (size + 7) & ~7  # so that the next entry lies where an integer may
         if self.used + size > self.held:
             self.arena = <uint8_t *> _grown(self.arena, 2 * (self.used + size))
             self.held = 2 * (self.used + size)
-        if self.count == self.room:
-            self.entries = <Entry *> _grown(self.entries, (2 * self.room + 64) * sizeof(Entry))
-            self.room = 2 * self.room + 64
         if 2 * (self.count + 1) > self.mask:
             self._widen(2 * (self.mask + 1))
-        entry = &self.entries[self.count]
-        entry.hash, entry.number, entry.at = hash, number, self.used
+        entry = <Entry *> (self.arena + self.used)
+        entry.number = number
+        p = <uint8_t *> entry + sizeof(Entry)
         for index in range(PIECES):
             entry.sizes[index] = pieces[index].size
-            memcpy(self.arena + self.used, pieces[index].at, pieces[index].size)
-            self.used += pieces[index].size
+            memcpy(p, pieces[index].at, pieces[index].size)
+            p += pieces[index].size
+        self.slots[self._free_slot(hash)] = Slot(hash, self.used + 1)
+        self.used += size
         self.count += 1
-        self.slots[self._free_slot(hash)] = <int> self.count
         return 0
+
+
+cdef bint _same(Entry *entry, Piece *pieces) noexcept:
+    cdef Bytes p = <Bytes> entry + sizeof(Entry)
+    cdef int index
+    for index in range(PIECES):
+        if entry.sizes[index] != pieces[index].size:
+            return 0
+        if memcmp(p, pieces[index].at, pieces[index].size) != 0:
+            return 0
+        p += pieces[index].size
+    return 1
 
 
 cdef void *_grown(void *block, size_t size) except NULL:

@@ -143,6 +143,18 @@ def test_a_batch_in_place_from_any_offset() -> None:
         assert found_in(batch, first) == everything[first - 7 :]
 
 
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 500])
+def test_a_checksum_is_right_where_aiokafka_says_so(size: int) -> None:
+    batch = batch_of([b"x" * size])
+    assert Records(batch).sound(0) in (True, None)
+    for at in range(17, len(batch)):  # from the checksum itself on
+        spoilt = bytearray(batch)
+        spoilt[at] ^= 1 << at % 8
+        assert not DefaultRecordBatch(bytes(spoilt)).validate_crc()
+        assert Records(bytes(spoilt)).sound(0) in (False, None)
+    assert [Records(batch[:-1]).sound(at) for at in (0, -1, len(batch), 2**40)] == [None] * 4
+
+
 def test_batches_that_follow_each_other_and_more_than_fit_at_first() -> None:
     one, two = batch_of([b"%d" % number for number in range(3000)], 0), batch_of(VALUES, 5000)
     records = Records(one + two)

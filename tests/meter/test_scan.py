@@ -104,6 +104,13 @@ def test_these_are_plain_too(value: bytes) -> None:
     assert_same([value])
 
 
+@pytest.mark.parametrize("pod", ["a}b", "}", '}","team":"x"}', '"}', "{"])
+def test_braces_in_labels_are_no_end_of_them(pod: str) -> None:
+    value = msgspec.json.encode(estimate(labels={"team": "x", "pod": pod, "zone": "z"}))
+    shared = envelope(estimate(labels=None), labels={"team": "x", "pod": pod, "zone": "z"})
+    assert_same([value, GOOD], [value[:-1] + b',"sku":"a"}', b"[" + value + b"]"], [shared])
+
+
 def test_a_reader_stops_before_what_it_cannot_read() -> None:
     escaped = GOOD.replace(b"pod_hours", b"pod\\u005fhours")
     assert scanned([GOOD, escaped, GOOD]) == 1

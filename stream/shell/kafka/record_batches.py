@@ -63,7 +63,7 @@ class BatchRecords(PartitionRecords):
         found = Records(self._records.fetched) if self.in_place else None
         while self._records.has_next():
             batch = self._records.next_batch()
-            if self._check_crcs and not batch.validate_crc():
+            if self._check_crcs and not self._sound(batch, found):
                 raise CorruptRecordException(f"Invalid CRC - {self._tp}")
             if not (
                 self._aborted(batch)
@@ -80,6 +80,10 @@ class BatchRecords(PartitionRecords):
             self.next_fetch_offset = batch.next_offset
         if found:
             yield places(self._records.fetched, found)
+
+    def _sound(self, batch: Any, found: "Records | None") -> bool:
+        sound = None if found is None else found.sound(self._records.begin)
+        return batch.validate_crc() if sound is None else sound
 
     def _aborted(self, batch: Any) -> bool:
         """Whether its transaction was aborted; keeps account of where those begin and end."""

@@ -10,10 +10,34 @@ from array import array
 from cpython cimport array as arrays
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
+cdef extern from *:
+    """
+    #include <stdint.h>
+    #include <string.h>
+    /* CRC-32C by the processor's own instruction: a third of the time of tables. -1: it has none. */
+    #if defined(__x86_64__) && defined(__GNUC__)
+    __attribute__((target("sse4.2")))
+    static int64_t burnline_crc32c(const uint8_t *p, size_t size) {
+        uint64_t crc = 0xFFFFFFFF, word;
+        if (!__builtin_cpu_supports("sse4.2")) return -1;
+        for (; size >= 8; p += 8, size -= 8) {
+            memcpy(&word, p, 8);
+            crc = __builtin_ia32_crc32di(crc, word);
+        }
+        for (; size; p++, size--) crc = __builtin_ia32_crc32qi((uint32_t) crc, *p);
+        return (uint32_t) crc ^ 0xFFFFFFFF;
+    }
+    #else
+    static int64_t burnline_crc32c(const uint8_t *p, size_t size) { return -1; }
+    #endif
+    """
+    int64_t burnline_crc32c(const uint8_t *p, size_t size) noexcept
+
 # Where the fields of a batch begin.
 cdef enum:
     LENGTH = 8
     MAGIC = 16
+    CRC = 17
     ATTRIBUTES = 21
     FIRST_TIMESTAMP = 27
     MAX_TIMESTAMP = 35
@@ -72,6 +96,18 @@ cdef class Records:
 
     def __len__(self):
         return self._count
+
+    def sound(self, Py_ssize_t at):
+        """Whether the checksum of the batch at `at` is right; None where that can't be told here."""
+        cdef const uint8_t *p = <const uint8_t *> <const char *> self._buffer + at
+        cdef int64_t length, found
+        if at < 0 or len(self._buffer) - at < RECORDS:
+            return None
+        length = <int32_t> _big_endian(p + LENGTH, 4) + LOG_OVERHEAD
+        if length < RECORDS or length > len(self._buffer) - at or p[MAGIC] != 2:
+            return None
+        found = burnline_crc32c(p + ATTRIBUTES, length - ATTRIBUTES)
+        return None if found < 0 else found == _big_endian(p + CRC, 4)
 
     def add(self, Py_ssize_t at, int64_t first_offset):
         """Take the batch that begins at `at`, from `first_offset` on. False if it can't be read here."""
