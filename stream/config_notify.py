@@ -1,5 +1,6 @@
 """The section `notify` of `burnline.yaml`: destinations, one section a kind."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, model_validator
@@ -87,6 +88,35 @@ class Slack(Place):
         return self
 
 
+class Email(Place):
+    """E-mail by a mail server; for digests, which nobody needs at once."""
+
+    kind: Literal["email"] = "email"
+    """e-mail by SMTP"""
+    name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")] = "email"
+    """what metrics and logs call it; also the name of its read position, so keep it"""
+    severities: tuple[SeverityName, ...] = ("digest",)
+    """which alerts it gets; it also hears how one that it got goes on, whatever that became"""
+    host: str
+    """the mail server"""
+    port: Annotated[int, Field(ge=1, le=65535)] = 587
+    """its port"""
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    """`tls` from the first byte (mostly on port 465), `starttls` or none; certificates are checked"""
+    ca_file: Path | None = None
+    """PEM file of the authority that signed the server's certificate; else the system's"""
+    username: str | None = None
+    """user to log in as; without it there is no login"""
+    password: SecretStr | None = None
+    """password to log in with"""
+    sender: Annotated[str, Field(pattern=r"^[^\s@]+@[^\s@]+$")]
+    """address that it comes from"""
+    recipients: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[^\s@,]+@[^\s@,]+$")], ...], Field(min_length=1)
+    ]
+    """addresses that it goes to"""
+
+
 class Webhook(Place):
     """Any HTTP endpoint. docs/formats.md describes what it gets."""
 
@@ -100,7 +130,7 @@ class Webhook(Place):
     """key of the HMAC-SHA256 in `X-Burnline-Signature`; without it nothing is signed"""
 
 
-AnyDestination = Annotated[Alertmanager | PagerDuty | Slack | Webhook, Field(discriminator="kind")]
+AnyDestination = Annotated[Alertmanager | Email | PagerDuty | Slack | Webhook, Field(discriminator="kind")]
 
 
 class Notify(Section):

@@ -115,7 +115,10 @@ class Deliverer:
 
     async def _deliver(self, alert: Alert) -> None:
         answers: list[Answer] = []
-        for index in range(len(self.destination.requests(alert, self._now_ms()))):
+        count = len(self.destination.requests(alert, self._now_ms()))
+        if not count:
+            return self.destination.settled(alert, [])
+        for index in range(count):
             answer, verdict = await self._until_settled(alert, index)
             if verdict == Verdict.REFUSED:
                 await self._refused(alert, answer)
@@ -255,7 +258,7 @@ def _check_hosts(destination: Destination, allowed_hosts: Sequence[str]) -> None
     name = destination.settings.name
     for url in destination.urls:
         parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts.scheme not in ("http", "https", "smtp") or not parts.hostname:
             raise UserError(f"notify destination {name!r}: give its url as http://host or https://host")
         if parts.hostname not in {host.lower() for host in allowed_hosts}:
             raise UserError(

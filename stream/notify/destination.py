@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from stream.config_notify import Place
+from stream.config_notify import Email, Place
 from stream.notify.memory import Memory
 from stream.schema.alerts import Alert
 
@@ -21,8 +21,19 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Mail:
+    """One e-mail, whole with its headers."""
+
+    server: Email
+    message: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: a status, or None when nothing did. `detail` is one line for people."""
+    """What came back: a status of HTTP or SMTP, or None when nothing did. `detail` is one line for people.
+
+    `body` is that of HTTP; of SMTP the command that was refused.
+    """
 
     status: int | None
     detail: str = ""
@@ -56,8 +67,9 @@ class Destination(Protocol):
     def urls(self) -> Sequence[str]:
         """Whose hosts must be allowed."""
 
-    def requests(self, alert: Alert, now_ms: int) -> Sequence[Request]:
-        """What to send for a transition, one after the other; the same number until it is settled."""
+    def requests(self, alert: Alert, now_ms: int) -> Sequence[Request | Mail]:
+        """What to send for a transition, one after the other; the same number until it is settled, none if
+        it is no news here."""
 
     def verdict(self, answer: Answer) -> Verdict: ...
 

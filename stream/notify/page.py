@@ -18,7 +18,8 @@ def title(alert: Alert) -> str:
     if alert.about == TEST:
         return line(f"TEST {alert.state}: {alert.summary}")
     tier = f" ({alert.tier})" if alert.tier else ""
-    return line(f"{alert.severity.upper()}{tier} {alert.state}: {alert.summary}")
+    state = "" if alert.digest is not None else f" {alert.state}"
+    return line(f"{alert.severity.upper()}{tier}{state}: {alert.summary}")
 
 
 def links(alert: Alert) -> list[tuple[str, str]]:
@@ -32,7 +33,7 @@ def _references(alert: Alert) -> list[Fact]:
     named = [("runbook", alert.runbook_url), ("console", alert.console_url), ("key", alert.dedup_key)]
     if alert.feedback_url:
         named.insert(2, ("was it real?", alert.feedback_url))
-    return [Fact(name, (line(value, len(value)),)) for name, value in named]
+    return [Fact(name, (line(value, len(value)),)) for name, value in named if value]
 
 
 def _lines(told: list[Fact]) -> list[str]:

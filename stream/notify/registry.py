@@ -6,6 +6,7 @@ from typing import assert_never
 from stream import config_notify as config
 from stream.notify.alertmanager import Alertmanager
 from stream.notify.destination import Destination
+from stream.notify.mail import Email
 from stream.notify.pagerduty import PagerDuty
 from stream.notify.slack import Slack
 from stream.notify.webhook import Webhook
@@ -21,6 +22,8 @@ def destination(one: config.AnyDestination, settings: config.Notify) -> Destinat
     match one:
         case config.Alertmanager():
             return Alertmanager(one, settings.resend_s)
+        case config.Email():
+            return Email(one)
         case config.PagerDuty():
             return PagerDuty(one)
         case config.Slack():

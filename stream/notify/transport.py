@@ -2,15 +2,21 @@
 
 import datetime as dt
 import email.utils
+import logging
+import ssl
 from collections.abc import Callable
+from email.utils import parseaddr
 from typing import Final
 
 import aiohttp
+import aiosmtplib
 
-from stream.notify.destination import Answer, Request
+from stream.notify.destination import Answer, Mail, Request
 
 _EXCERPT: Final = 200  # characters of an answer that people are shown
 _MOST_BYTES: Final = 256 * 1024  # of an answer that are read
+
+_log = logging.getLogger(__name__)
 
 
 class Transport:
@@ -21,7 +27,40 @@ class Transport:
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._now_ms = now_ms
 
-    async def send(self, request: Request) -> Answer:
+    async def send(self, outgoing: Request | Mail) -> Answer:
+        return await (self._mail(outgoing) if isinstance(outgoing, Mail) else self._request(outgoing))
+
+    async def _mail(self, mail: Mail) -> Answer:
+        server = mail.server
+        password = server.password.get_secret_value() if server.password is not None else None
+        try:
+            context = ssl.create_default_context(cafile=server.ca_file)
+            refused, said = await aiosmtplib.send(
+                mail.message,
+                sender=parseaddr(server.sender)[1],
+                recipients=[parseaddr(each)[1] for each in server.recipients],
+                hostname=server.host,
+                port=server.port,
+                username=server.username,
+                password=password,
+                use_tls=server.security == "tls",
+                start_tls=server.security == "starttls",
+                tls_context=context,
+                timeout=self._timeout.total,
+            )
+            if refused:  # the others have it: to send it again would be worse
+                _log.error("%s: the mail server refused %s", server.name, ", ".join(sorted(refused)))
+            return Answer(250, _excerpt(said.encode()))
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            worst = max(error.recipients, key=lambda one: one.code)
+            return Answer(worst.code, _excerpt(worst.message.encode()), body=b"RCPT")
+        except aiosmtplib.SMTPResponseException as error:
+            phase = b"DATA" if isinstance(error, aiosmtplib.SMTPDataError) else b""
+            return Answer(error.code, _excerpt(error.message.encode()), body=phase)
+        except (aiosmtplib.SMTPException, TimeoutError, OSError) as error:
+            return Answer(None, f"{type(error).__name__} {error}".strip())
+
+    async def _request(self, request: Request) -> Answer:
         try:
             # A redirect could lead to a host that is not allowed. Alerts are rare: a kept connection would
             # mostly be one that the server has closed by then, and cost an attempt.

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from stream.config import Config, load
+from stream.config_notify import Alertmanager
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -101,6 +102,7 @@ def test_our_configuration_names_services_that_exist() -> None:
     host, port = CONFIGURATION.kafka.bootstrap.split(":")
     assert f"INTERNAL://{host}:{port}" in SERVICES[host]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
     [destination] = CONFIGURATION.notify.destinations
+    assert isinstance(destination, Alertmanager)
     assert destination.url == "http://alertmanager:9093"
     assert set(CONFIGURATION.notify.allowed_hosts) <= set(SERVICES)
 
