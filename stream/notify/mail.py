@@ -7,6 +7,7 @@ program, and nothing has to be remembered.
 import datetime as dt
 import hashlib
 from collections.abc import Sequence
+from email import policy
 from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Final
@@ -23,6 +24,9 @@ SUBJECT: Final = 200  # characters; mail programs show about 60
 # 552: too large, 554: the text is not wanted. Said of the text, they are about this very message; every
 # other refusal is about the server, the login or an address, and must be mended.
 _REFUSED: Final = frozenset({552, 554})
+
+# A line may have 998 characters; folded at the usual 78, a subject begins with a blank in some programs.
+_POLICY: Final = policy.SMTP.clone(max_line_length=900)
 
 
 class Email:
@@ -57,7 +61,7 @@ class Email:
         return None
 
     def _message(self, alert: Alert, now_ms: int) -> bytes:
-        message = EmailMessage()
+        message = EmailMessage(_POLICY)
         message["From"] = self.settings.sender
         message["To"] = ", ".join(self.settings.recipients)
         message["Subject"] = cut(f"[burnline] {page.title(alert)}", SUBJECT)
