@@ -144,7 +144,9 @@ def _about(match: dict[str, Any]) -> str:
 
 
 def _who_has(alert: dict[str, Any], today_s: int) -> str:
-    has_it = alert["acknowledged"]
+    plan, has_it = alert["plan"], alert["acknowledged"]
+    if plan is not None and alert["tier"] != "plan":
+        return f"planned, up to {text.usd(plan['ceiling_usd_per_hour'])}/h"
     if has_it is None:
         return "nobody"
     until = has_it["until_s"]

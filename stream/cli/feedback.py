@@ -1,6 +1,7 @@
 """`burnline feedback`: say what an alert was, after seeing what that changes."""
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 from rich.console import Console
@@ -141,7 +142,7 @@ def revoke(said: Id, config: ConfigFile = None, url: Url = None, as_json: Json =
 
     Example: burnline feedback revoke 20261124-1a2b3c
     """
-    found = connect(config, url).post(f"/api/v1/feedback/{said}/revoke", {"by": people.who()})
+    found = connect(config, url).post(f"/api/v1/feedback/{quote(said, safe='')}/revoke", {"by": people.who()})
     if as_json:
         people.print_json(found)
     else:

@@ -1,6 +1,7 @@
 """`burnline maintenance` and `burnline plan`: what is planned, so that it rings nobody."""
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 from rich.console import Console
@@ -128,7 +129,7 @@ def end_maintenance(window: Id, config: ConfigFile = None, url: Url = None, as_j
 
     Example: burnline maintenance end 20261124-1a2b3c
     """
-    _ended(f"/api/v1/maintenance/{window}/end", config, url, as_json)
+    _ended(f"/api/v1/maintenance/{quote(window, safe='')}/end", config, url, as_json)
 
 
 @plan.command("end")
@@ -137,7 +138,7 @@ def end_plan(window: Id, config: ConfigFile = None, url: Url = None, as_json: Js
 
     Example: burnline plan end 20261124-1a2b3c
     """
-    _ended(f"/api/v1/plans/{window}/end", config, url, as_json)
+    _ended(f"/api/v1/plans/{quote(window, safe='')}/end", config, url, as_json)
 
 
 def _times(
