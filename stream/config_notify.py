@@ -1,7 +1,9 @@
 """The section `notify` of `burnline.yaml`: destinations, one section a kind."""
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, model_validator
 
@@ -117,6 +119,67 @@ class Email(Place):
     """addresses that it goes to"""
 
 
+PLACES: tuple[str, ...] = (
+    "id", "key", "title", "summary", "text", "markdown", "state", "severity", "scope", "runbook_url", "console_url",
+)  # fmt: skip
+
+
+class Call(Section):
+    """One request to a tracker. `{...}` in `url` and in the texts of `body` is filled in: `id` (the ticket's),
+    `key`, `title`, `summary`, `text` (the whole page), `markdown` (the same as a code block), `state`,
+    `severity`, `scope`, `runbook_url`, `console_url`."""
+
+    method: Literal["POST", "PUT", "PATCH"] = "POST"
+    """the HTTP method"""
+    url: str
+    """where; each value that is filled in is quoted"""
+    body: dict[str, Any] = {}  # noqa: RUF012 - pydantic copies it
+    """what to send, as JSON"""
+
+    @model_validator(mode="after")
+    def _places_are_known(self) -> "Call":
+        for place in re.findall(r"\{(\w+)\}", f"{self.url} {list(_texts(self.body))}"):
+            if place not in PLACES:
+                raise ValueError(f"{{{place}}} can't be filled in; known are {', '.join(PLACES)}")
+        return self
+
+
+def _texts(body: Any) -> Iterator[str]:
+    if isinstance(body, str):
+        yield body
+    elif isinstance(body, dict | list):
+        for inner in body.values() if isinstance(body, dict) else body:
+            yield from _texts(inner)
+
+
+class Ticket(Place):
+    """Tickets in any tracker with an HTTP API: one a problem. deploy/tickets/ has templates for GitHub and
+    Jira."""
+
+    kind: Literal["ticket"] = "ticket"
+    """a tracker, by templates"""
+    name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")] = "ticket"
+    """what metrics and logs call it; also the name of its read position, so keep it"""
+    severities: tuple[SeverityName, ...] = ("ticket",)
+    """which alerts it gets; it also hears how one that it got goes on, whatever that became"""
+    headers: dict[str, SecretStr] = {}  # noqa: RUF012 - pydantic copies it
+    """headers of every request, such as `Authorization`; secret"""
+    open: Call
+    """opens a ticket"""
+    id: Annotated[str, Field(pattern=r"^\w+(\.\w+)*$")] = "id"
+    """where in the answer of `open` the ticket's name stands; dots go one level down"""
+    update: tuple[Call, ...] = ()
+    """tells a ticket what is new, in this order"""
+    close: tuple[Call, ...] = ()
+    """tells a ticket that it is over, and closes it, in this order"""
+
+    @model_validator(mode="after")
+    def _has_no_id_yet(self) -> "Ticket":
+        if "{id}" in f"{self.open.url} {list(_texts(self.open.body))}":
+            raise ValueError("open can't use {id}: there is no ticket yet")
+        return self
+
+
 class Webhook(Place):
     """Any HTTP endpoint. docs/formats.md describes what it gets."""
 
@@ -130,7 +193,9 @@ class Webhook(Place):
     """key of the HMAC-SHA256 in `X-Burnline-Signature`; without it nothing is signed"""
 
 
-AnyDestination = Annotated[Alertmanager | Email | PagerDuty | Slack | Webhook, Field(discriminator="kind")]
+AnyDestination = Annotated[
+    Alertmanager | Email | PagerDuty | Slack | Ticket | Webhook, Field(discriminator="kind")
+]
 
 
 class Notify(Section):

@@ -19,7 +19,7 @@ from stream.config_alerts import Alerting
 from stream.config_notify import Notify
 from stream.errors import UserError
 from stream.notify.desk import Desk
-from stream.notify.destination import Answer, Destination, Verdict
+from stream.notify.destination import Answer, Destination, Mail, Request, Verdict
 from stream.notify.notices import TEST, resolved
 from stream.notify.selection import Selection
 from stream.notify.standing import Standing
@@ -37,6 +37,7 @@ LONGEST_SLOW_RETRY_S: Final = 300.0
 # Retry-After is obeyed, but no answer may silence pages for longer than an hour.
 LONGEST_OBEYED_S: Final = 3600.0
 WATCH_EVERY_S: Final = 15.0
+GONE: Final = frozenset({404, 410})
 TOO_MANY: Final = 429  # without Retry-After: PagerDuty asks for minutes
 
 _log = logging.getLogger(__name__)
@@ -134,8 +135,7 @@ class Deliverer:
     async def _until_settled(self, alert: Alert, index: int) -> tuple[Answer, Verdict]:
         for attempt in itertools.count():
             request = self.destination.requests(alert, self._now_ms())[index]
-            answer = await self._transport.send(request)
-            verdict = self.destination.verdict(answer)
+            answer, verdict = await self._send(request)
             if verdict in (Verdict.TAKEN, Verdict.REFUSED):
                 break
             wait_s = self._wait_s(attempt, answer, verdict)
@@ -143,6 +143,12 @@ class Deliverer:
             await self._keep()
             await self._sleep(wait_s)
         return answer, verdict
+
+    async def _send(self, request: Request | Mail) -> tuple[Answer, Verdict]:
+        answer = await self._transport.send(request)
+        if isinstance(request, Request) and request.may_be_gone and answer.status in GONE:
+            return answer, Verdict.TAKEN
+        return answer, self.destination.verdict(answer)
 
     async def _test(self, alert: Alert) -> None:
         """One try, and its end at once: nobody waits for a test that comes an hour late."""
@@ -159,8 +165,7 @@ class Deliverer:
         answers: list[Answer] = []
         refusal = None
         for request in self.destination.requests(alert, self._now_ms()):
-            answer = await self._transport.send(request)
-            verdict = self.destination.verdict(answer)
+            answer, verdict = await self._send(request)
             if verdict != Verdict.TAKEN:
                 self._failed("a test", answer, verdict)
                 refusal = answer

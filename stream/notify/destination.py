@@ -18,6 +18,8 @@ class Request:
     body: bytes
     headers: Mapping[str, str]
     method: str = "POST"
+    may_be_gone: bool = False
+    """It is about something that people may have deleted: then nobody is left to tell."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from stream.notify.destination import Destination
 from stream.notify.mail import Email
 from stream.notify.pagerduty import PagerDuty
 from stream.notify.slack import Slack
+from stream.notify.ticket import Ticket
 from stream.notify.webhook import Webhook
 
 
@@ -28,6 +29,8 @@ def destination(one: config.AnyDestination, settings: config.Notify) -> Destinat
             return PagerDuty(one)
         case config.Slack():
             return Slack(one)
+        case config.Ticket():
+            return Ticket(one)
         case config.Webhook():
             return Webhook(one)
         case _:

@@ -112,3 +112,57 @@ def said(document: Mapping[str, Any], **headers: str) -> Behaviour:
         return answer
 
     return act
+
+
+class GitHubServer(Receiver):
+    """Issues of one repository of GitHub: opened, commented, closed."""
+
+    def __init__(self, *script: Behaviour) -> None:
+        super().__init__(*script, path="/repos/acme/operations/issues{rest:.*}")
+        self.issues: dict[int, dict[str, Any]] = {}
+
+    async def take(self, request: web.Request, body: bytes) -> web.StreamResponse:
+        if request.headers.get("Authorization") != "Bearer github_pat_0000":
+            return _json(401, {"message": "Bad credentials", "status": "401"})
+        document, rest = msgspec.json.decode(body), request.match_info["rest"]
+        if request.method == "POST" and not rest:
+            if wrong := complaints("github_issue", document):
+                return _json(422, {"message": "Validation Failed", "errors": wrong})
+            number = len(self.issues) + 4711
+            self.issues[number] = {**document, "state": "open", "comments": []}
+            return _json(201, {"number": number, "state": "open", "title": document["title"]})
+        issue = self.issues.get(int(rest.split("/")[1]))
+        if issue is None:
+            return _json(410, {"message": "This issue was deleted", "status": "410"})
+        if request.method == "PATCH":
+            issue |= document
+            return _json(200, {"state": issue["state"]})
+        issue["comments"].append(document["body"])
+        return _json(201, {"id": 1, "body": document["body"]})
+
+
+class JiraServer(Receiver):
+    """Issues of Jira Cloud, REST API v3: opened, commented, moved on. A description is a document (ADF)."""
+
+    def __init__(self, *script: Behaviour) -> None:
+        super().__init__(*script, path="/rest/api/3/issue{rest:.*}")
+        self.issues: dict[str, dict[str, Any]] = {}
+
+    async def take(self, request: web.Request, body: bytes) -> web.StreamResponse:
+        document, rest = msgspec.json.decode(body), request.match_info["rest"]
+        if not rest:
+            if wrong := complaints("jira_issue", document):
+                return _json(400, {"errorMessages": wrong, "errors": {}})
+            key = f"OPS-{len(self.issues) + 24}"
+            self.issues[key] = {**document["fields"], "comments": [], "moved": []}
+            return _json(201, {"id": "10000", "key": key, "self": f"{self.base}{request.path}/10000"})
+        _, key, what = rest.split("/")
+        if key not in self.issues:
+            return _json(404, {"errorMessages": ["Issue does not exist"], "errors": {}})
+        if what == "transitions":
+            self.issues[key]["moved"].append(document["transition"]["id"])
+            return web.Response(status=204)
+        if wrong := complaints("jira_comment", document):
+            return _json(400, {"errorMessages": wrong, "errors": {}})
+        self.issues[key]["comments"].append(document["body"])
+        return _json(201, {"id": "1"})

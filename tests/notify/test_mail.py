@@ -80,9 +80,7 @@ async def test_a_digest_arrives_with_all_it_says(server: MailServer, update_gold
         await it.deliverer.deliver(RUNAWAY)  # a page is not for here
     [message] = server.messages
     assert server.envelopes == [("burnline@example.com", ["finops@example.com", "ana@example.com"])]
-    assert (
-        message["Subject"] == "[burnline] DIGEST (daily): 2 small things to look at, $14 beyond normal"
-    )
+    assert message["Subject"] == "[burnline] DIGEST (daily): 2 small things to look at, $14 beyond normal"
     assert message["Auto-Submitted"] == "auto-generated"
     assert text(message) == render(DIGEST) + "\n"
     check("mail_digest.txt", text(message).rstrip("\n"), update_golden)
