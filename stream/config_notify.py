@@ -120,12 +120,13 @@ class Email(Place):
 
 
 PLACES: tuple[str, ...] = (
-    "id", "key", "title", "summary", "text", "markdown", "state", "severity", "scope", "runbook_url", "console_url",
+    "id", "key", "title", "summary", "text", "markdown", "state", "severity", "scope", "runbook_url",
+    "console_url",
 )  # fmt: skip
 
 
 class Call(Section):
-    """One request to a tracker. `{...}` in `url` and in the texts of `body` is filled in: `id` (the ticket's),
+    """One request to a tracker. `{...}` in `url` and in texts of `body` is filled in: `id` (of the ticket),
     `key`, `title`, `summary`, `text` (the whole page), `markdown` (the same as a code block), `state`,
     `severity`, `scope`, `runbook_url`, `console_url`."""
 
