@@ -5,7 +5,7 @@ from typing import Final
 from urllib.parse import quote
 
 from stream.config_alerts import Alerting
-from stream.schema.alerts import Acknowledged, Alert, DigestLine, HeldBack, Planned, Severity, State
+from stream.schema.alerts import Alert, Planned, State
 
 NANO: Final = 1_000_000_000
 
@@ -78,38 +78,6 @@ def over_plan(plan: Planned, burn_usd_per_hour: float) -> str:
     until = clock(plan.until_s)
     return f"{usd(burn_usd_per_hour)}/h is above the planned {usd(plan.ceiling_usd_per_hour)}/h" + (
         f" ({about}, until {until})." if about else f" (until {until})."
-    )
-
-
-def acknowledged(by: Acknowledged, today_s: int | None = None) -> str:
-    """`ana since 14:05 UTC, until 15:00 UTC: looking`."""
-    until = "" if by.until_s is None else f", snoozed until {clock(by.until_s, today_s)}"
-    return f"{by.by} since {clock(by.at_s, today_s)}{until}" + (f": {by.note}" if by.note else "")
-
-
-def held_back(by: HeldBack, now_s: int) -> str:
-    """`by maintenance 'move of the database' until 18:00 UTC`."""
-    what = "plan" if by.kind == "plan" else "maintenance"
-    return f"by {what} {(by.note or by.id)!r} until {clock(by.until_s, now_s)}"
-
-
-def planned(plan: Planned, now_s: int) -> str:
-    """`up to $400/h until 18:00 UTC (load test, by ana)`."""
-    about = ", ".join(filter(None, (plan.note, f"by {plan.by}" if plan.by else "")))
-    until = clock(plan.until_s, now_s)
-    return f"up to {usd(plan.ceiling_usd_per_hour)}/h until {until}" + (f" ({about})" if about else "")
-
-
-def digest_line(line: DigestLine, today_s: int | None = None) -> str:
-    """`total: $30/h, normally $21/h (×1.4), $33 beyond normal since 1 Jan 14:00 UTC, rising. Why.`"""
-    now, normal = line.burn_usd_per_hour, line.baseline_usd_per_hour
-    usual = "" if normal is None else f", normally {usd(normal)}/h"
-    times = f" ({many})" if (many := ratio(now, normal)) else ""
-    until = "" if line.until_s is None else f" until {clock(line.until_s, today_s)}"
-    worth = "" if line.severity == Severity.DIGEST else f", worth a {line.severity}"
-    return (
-        f"{line.scope}: {usd(now)}/h{usual}{times}, {usd_of(line.excess_nusd)} beyond normal"
-        f" since {clock(line.since_s, today_s)}{until}, {line.trend}{worth}. {line.reason}".rstrip()
     )
 
 

@@ -7,7 +7,8 @@ margins of several scopes add up, as if they erred together: too wide rather tha
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -98,17 +99,15 @@ def cost(
 
     `figures` maps a scope to its latest figures.
     """
-    home = {scope: _home(spendings, scope) for scope in incident.scopes}
+    homes = {scope: _homes(spendings, scope) for scope in incident.scopes}
     since_s, until_s = _window(incident, now_s)
-    spans = [widened(one.windows.scopes, since_s, until_s) for one in home.values() if one is not None]
+    spans = [widened(one.windows.scopes, since_s, until_s) for found in homes.values() for one in found]
     start_s = min((span[0] for span in spans), default=since_s)
     end_s = max((span[1] for span in spans), default=until_s)
-    kept, left_out = disjoint(
-        _spent(one, scope, start_s, end_s) for scope, one in home.items() if one is not None
-    )
-    left_out |= {scope: "nothing has been spent under this name" for scope in home if home[scope] is None}
-    chosen = {scope: one for scope, one in home.items() if one is not None and scope in kept}
-    counted = [_counted(one, scope, start_s, end_s) for scope, one in chosen.items()]
+    kept, left_out = disjoint(_spent(found, scope, start_s, end_s) for scope, found in homes.items() if found)
+    left_out |= {scope: "nothing has been spent under this name" for scope in homes if not homes[scope]}
+    chosen = {scope: found for scope, found in homes.items() if found and scope in kept}
+    counted = [_counted(found, scope, start_s, end_s) for scope, found in chosen.items()]
     known = [figures[scope] for scope in chosen if scope in figures]
     spent_nusd = sum(each.spent_nusd for each in counted)
     baseline_nusd = sum(each.baseline_nusd for each in counted)
@@ -116,7 +115,7 @@ def cost(
     excess_nusd = spent_nusd - baseline_nusd
     until, after = _around_containment(incident, chosen, start_s, end_s, excess_nusd)
     drivers: list[Part] = []
-    for scope, one in chosen.items():
+    for scope, one in _each(chosen):
         drivers += split(one.windows, scope, DRIVER, start_s, end_s)
     return Cost(
         incident=incident,
@@ -152,22 +151,31 @@ def _window(incident: Incident, now_s: int) -> tuple[int, int]:
     return incident.since_s, max(incident.since_s, until_s)
 
 
-def _home(spendings: Iterable[Spending], scope: str) -> Spending | None:
+def _homes(spendings: Iterable[Spending], scope: str) -> list[Spending]:
+    """Where a scope lives: in one partition, but each has its own `other`."""
     name = schema.name_bytes(scope, "", DRIVER)
-    return next((one for one in spendings if name in one.windows.scopes.ids), None)
+    return [one for one in spendings if name in one.windows.scopes.ids]
 
 
-def _spent(one: Spending, scope: str, start_s: int, end_s: int) -> Spent:
+def _each(chosen: Mapping[str, Sequence[Spending]]) -> Iterator[tuple[str, Spending]]:
+    return ((scope, one) for scope, found in chosen.items() for one in found)
+
+
+def _spent(found: Iterable[Spending], scope: str, start_s: int, end_s: int) -> Spent:
     """At the resolution of child scopes, so that the two can be compared to the nano-dollar."""
-    start_s, end_s = widened(one.windows.components, start_s, end_s)
-    children = one.windows.children_nusd(scope, start_s, end_s)
-    return Spent(scope, one.windows.spent_nusd(scope, start_s, end_s), children)
+    spent_nusd, children = 0, Counter[str]()
+    for one in found:
+        span = widened(one.windows.components, start_s, end_s)
+        children.update(one.windows.children_nusd(scope, *span))
+        spent_nusd += one.windows.spent_nusd(scope, *span)
+    return Spent(scope, spent_nusd, children)
 
 
-def _counted(one: Spending, scope: str, start_s: int, end_s: int) -> Counted:
-    expected_usd = one.expected_usd(scope, start_s, end_s)
-    spent_nusd = one.windows.spent_nusd(scope, start_s, end_s)
-    return Counted(scope, spent_nusd, round((expected_usd or 0.0) * NANO), expected_usd is not None)
+def _counted(found: Sequence[Spending], scope: str, start_s: int, end_s: int) -> Counted:
+    expected_usd = [one.expected_usd(scope, start_s, end_s) for one in found]
+    spent_nusd = sum(one.windows.spent_nusd(scope, start_s, end_s) for one in found)
+    normal_nusd = sum(round((usd or 0.0) * NANO) for usd in expected_usd)
+    return Counted(scope, spent_nusd, normal_nusd, None not in expected_usd)
 
 
 def _margin_nusd(counted: Iterable[Counted], figures: Mapping[str, Figures], hours: float) -> int | None:
@@ -183,22 +191,22 @@ def _margin_nusd(counted: Iterable[Counted], figures: Mapping[str, Figures], hou
 
 
 def _around_containment(
-    incident: Incident, chosen: Mapping[str, Spending], start_s: int, end_s: int, excess_nusd: int
+    incident: Incident, chosen: Mapping[str, Sequence[Spending]], start_s: int, end_s: int, excess_nusd: int
 ) -> tuple[int | None, int | None]:
     """The excess before the containment and the rest, cut at the edge of a bucket."""
     if incident.contained_s is None:
         return None, None
     cut_s = min(max(incident.contained_s, start_s), end_s)
-    cuts = [widened(one.windows.scopes, start_s, cut_s)[1] for one in chosen.values()]
+    cuts = [widened(one.windows.scopes, start_s, cut_s)[1] for _, one in _each(chosen)]
     cut_s = min(max(cuts, default=cut_s), end_s)
-    before = sum(_counted(one, scope, start_s, cut_s).excess_nusd for scope, one in chosen.items())
+    before = sum(_counted(found, scope, start_s, cut_s).excess_nusd for scope, found in chosen.items())
     return before, excess_nusd - before
 
 
-def _calibration(chosen: Mapping[str, Spending], start_s: int, end_s: int) -> float:
+def _calibration(chosen: Mapping[str, Sequence[Spending]], start_s: int, end_s: int) -> float:
     """What factors added is held as coarsely as parts are, so the spend beside it is of the same buckets."""
     spent_nusd = added_nusd = 0
-    for scope, one in chosen.items():
+    for scope, one in _each(chosen):
         span = widened(one.windows.components, start_s, end_s)
         spent_nusd += one.windows.spent_nusd(scope, *span)
         added_nusd += one.windows.components_nusd(scope, *span, NOTE).get(CALIBRATION, 0)
@@ -206,24 +214,24 @@ def _calibration(chosen: Mapping[str, Spending], start_s: int, end_s: int) -> fl
 
 
 def _owners(
-    chosen: Mapping[str, Spending], counted: Sequence[Counted], start_s: int, end_s: int
+    chosen: Mapping[str, Sequence[Spending]], counted: Sequence[Counted], start_s: int, end_s: int
 ) -> tuple[Part, ...]:
     """The children of a single scope that has any; else the scopes themselves."""
     spent_nusd = sum(each.spent_nusd for each in counted)
     baseline_nusd = sum(each.baseline_nusd for each in counted)
     parts: list[Part] = []
     if len(chosen) == 1:
-        ((scope, one),) = chosen.items()
-        parts = split(one.windows, scope, CHILD, start_s, end_s)
+        for scope, one in _each(chosen):
+            parts += split(one.windows, scope, CHILD, start_s, end_s)
     if not parts:
         parts = [Part(each.scope, each.spent_nusd, each.baseline_nusd, each.excess_nusd) for each in counted]
     return completed(parts, spent_nusd, baseline_nusd)
 
 
-def _top(chosen: Mapping[str, Spending], now_s: int) -> tuple[Share, ...]:
+def _top(chosen: Mapping[str, Sequence[Spending]], now_s: int) -> tuple[Share, ...]:
     """The drivers that spent most beyond their normal in the last 60 minutes, over all scopes."""
     found: dict[str, Share] = {}
-    for scope, one in chosen.items():
+    for scope, one in _each(chosen):
         for share in one.top(scope, now_s, DRIVER, count=1000):
             known = found.get(share.name, Share(name=share.name, cost_nusd=0, excess_nusd=0))
             found[share.name] = Share(

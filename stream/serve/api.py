@@ -74,10 +74,9 @@ class _Api:
         questions.check_parameters(request, ("window",))
         window = questions.choice(request, "window", HISTORY)
         scope = request.match_info["scope"]
-        burn = self.views.burn_of(scope)
-        if burn is None:
+        if self.views.burn_of(scope) is None:
             raise questions.unknown_scope(scope, self.views.scopes())
-        return answer(self.views.history(burn, scope, window))
+        return answer(self.views.history(scope, window))
 
     async def alerts(self, request: web.Request) -> web.Response:
         questions.check_parameters(request, ())

@@ -71,16 +71,23 @@ class Views:
             "left_off": max(0, len(found) - limit),
         }
 
-    def history(self, burn: Burn, scope: str, window: str) -> dict[str, Any]:
-        """The closed buckets of one ring, as rates. None where the scope was not known yet."""
-        rings = burn.windows.scopes
-        number = rings.ids[schema.name_bytes(scope, "", DRIVER)]
-        ring = rings.rings[HISTORY.index(window)]
-        width_s = ring.spec.width_s
-        closed = max(burn.evaluated_s, 0) // width_s
-        buckets = np.arange(max(ring.tail, closed - DAYS_HELD * DAY_S // width_s), closed)
-        rates = ring.of(number, buckets) / _NANO * HOUR_S / width_s
-        known = buckets * width_s // HOUR_S >= rings.first_hour[number]
+    def history(self, scope: str, window: str) -> dict[str, Any]:
+        """The closed buckets of one ring, as rates. None where the scope was not known yet.
+
+        A scope lives in one partition, but each has its own `other`: there they add up.
+        """
+        burns = [burn for burn in self.replica.burns() if _knows(burn, scope)]
+        rings = [burn.windows.scopes.rings[HISTORY.index(window)] for burn in burns]
+        width_s = rings[0].spec.width_s
+        closed = max(min(burn.evaluated_s for burn in burns), 0) // width_s
+        tail = max(ring.tail for ring in rings)
+        buckets = np.arange(max(tail, closed - DAYS_HELD * DAY_S // width_s), closed)
+        rates, known = np.zeros(len(buckets)), np.zeros(len(buckets), dtype=bool)
+        for burn, ring in zip(burns, rings, strict=True):
+            number = burn.windows.scopes.ids[schema.name_bytes(scope, "", DRIVER)]
+            since = buckets * width_s // HOUR_S >= burn.windows.scopes.first_hour[number]
+            rates += np.where(since, ring.of(number, buckets), 0) / _NANO * HOUR_S / width_s
+            known |= since
         return {
             "scope": scope,
             "state": ESTIMATED,
