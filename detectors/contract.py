@@ -8,6 +8,7 @@ pickle. `detectors.check` runs any implementation through these rules.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Annotated, ClassVar, Final, Protocol
 
 import numpy as np
@@ -59,10 +60,27 @@ class Drivers:
         """No rows: what a view holds between minutes."""
         return _NO_DRIVERS
 
-    def named(self, names: Iterable[str]) -> NDArray[np.bool_]:
-        """Which rows are of one of these drivers."""
-        wanted = set(names)
-        return np.array([name in wanted for name in self.names], np.bool_)[self.driver]
+    def named(self, patterns: Iterable[str]) -> NDArray[np.bool_]:
+        """Which rows are of a driver that fits one of these shell patterns, such as `egress_*`."""
+        patterns = tuple(patterns)
+        wanted = [any(fnmatchcase(name, pattern) for pattern in patterns) for name in self.names]
+        return np.array(wanted, np.bool_)[self.driver]
+
+    def some(self, rows: NDArray[np.bool_]) -> "Drivers":
+        """Only these rows."""
+        return Drivers(
+            names=self.names,
+            scope=self.scope[rows],
+            driver=self.driver[rows],
+            minutes=self.minutes[rows],
+            hours=self.hours[rows],
+            hours_usd=self.hours_usd[rows],
+            burn_usd_per_hour={window_s: rate[rows] for window_s, rate in self.burn_usd_per_hour.items()},
+        )
+
+    def of(self, scope: int) -> "Drivers":
+        """Only the rows of one scope."""
+        return self.some(self.scope == scope)
 
 
 _NO_ROWS: Final = np.zeros(0, np.int64)
@@ -92,6 +110,8 @@ class View:
     spread_usd_per_hour    (n,) robust standard deviation of the 5-minute rate around the baseline
     bucket_spread_usd_per_hour (n,) the same for a single 10-second bucket
     peak_usd_per_hour      (n,) the baseline of the dearest hour of a normal day
+    week_spread_usd_per_hour (n,) robust standard deviation of this hour of the week over up to 5 weeks; NaN
+                           where fewer than 3 are known
     baseline_kind          (n,) 0 none, 1 trailing day, 2 hour of day, 3 hour of week
     budget_usd             (n,) dollars for this calendar month (UTC)
     month_to_date_usd      (n,) spent since the month began
@@ -106,6 +126,8 @@ class View:
     drivers                what each scope used of each driver, and paid for it; else no rows
     unmapped_usd_per_hour  (n,) mean rate over the last 24 whole hours of what has no owner; else NaN
     idle_usd_per_hour      (n,) the same of what is paid for and not used (OpenCost's `__idle__`)
+    forbidden_s            (n,) for how long what the scope spends has been against a cost rule; 0 while it is
+                           allowed, NaN where no rule is about it
     """
 
     time_s: int
@@ -117,6 +139,7 @@ class View:
     spread_usd_per_hour: Floats
     bucket_spread_usd_per_hour: Floats
     peak_usd_per_hour: Floats
+    week_spread_usd_per_hour: Floats
     baseline_kind: Ints
     budget_usd: Floats
     month_to_date_usd: Floats
@@ -127,6 +150,7 @@ class View:
     drivers: Drivers
     unmapped_usd_per_hour: Floats
     idle_usd_per_hour: Floats
+    forbidden_s: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +199,8 @@ class Detector(Protocol):
 
     def observe(self, view: View) -> Scores:
         """Judge every scope at one closed bucket. Called with rising `time_s`, but buckets may be
-        skipped (at most 5 minutes, or `every_s`, at a time) and scopes may be added between calls."""
+        skipped (at most 5 minutes, or `every_s`, at a time). Scopes may be added between calls, at the
+        end: a scope keeps its index for good, also across `save` and `load`."""
 
     def reason(self, view: View, scores: Scores, index: int) -> str:
         """One sentence for a person: why scope `index` scored as it did, with dollars and windows."""
@@ -187,12 +212,12 @@ class Detector(Protocol):
         """Take up again what `save` gave; must accept the output of the same version."""
 
 
-def every_s(detector: type[Detector] | Detector) -> int:
+def every_s(detector: object) -> int:
     """How often it looks, at most."""
     return max(int(getattr(detector, "every_s", BUCKET_S)), BUCKET_S)
 
 
-def due(detector: type[Detector] | Detector, last_s: int, time_s: int) -> bool:
+def due(detector: object, last_s: int, time_s: int) -> bool:
     """Whether it looks at `time_s`, when the last look of all was at `last_s`."""
     every = every_s(detector)
     return time_s // every != last_s // every

@@ -9,23 +9,50 @@ A package adds its own by an entry point in the group `burnline.detectors`, name
 import difflib
 from collections.abc import Iterable, Mapping
 from importlib.metadata import entry_points
-from typing import Any, Final
+from typing import Any, ClassVar, Final, Protocol
 
 from pydantic import ValidationError
 
 from detectors.burn_vs_baseline import BurnVsBaseline
 from detectors.burn_vs_budget import BurnVsBudget
+from detectors.change_point import ChangePoint
 from detectors.contract import Detector, Params
+from detectors.egress import Egress
 from detectors.emergency import Emergency
+from detectors.growth import Growth
+from detectors.policy import Policy
+from detectors.ratio import Ratio
+from detectors.seasonal_anomaly import SeasonalAnomaly
 from detectors.step import Step
+from detectors.unit_cost import UnitCost
 
 GROUP: Final = "burnline.detectors"
-BUILT_IN: Final[tuple[type[Detector], ...]] = (Step, BurnVsBaseline, BurnVsBudget, Emergency)
+BUILT_IN: Final[tuple[type[Detector], ...]] = (
+    Step, BurnVsBaseline, BurnVsBudget, Emergency, Growth, Egress, UnitCost, ChangePoint, SeasonalAnomaly,
+    Ratio, Policy,
+)  # fmt: skip
+
+
+class Kind(Protocol):
+    """A kind of signal that does not come from a view: a stage finds it itself (the meter sees that a source
+    is silent) and puts a `Signal` with this name into its evaluation. Its settings stand beside the
+    detectors', and its docstring is told on the same page."""
+
+    name: ClassVar[str]
+    params_type: ClassVar[type[Params]]
+
+
+WITHOUT_VIEW: Final[tuple[type[Kind], ...]] = ()
 
 
 def all_names() -> list[str]:
     """Names of all detectors that can be built, sorted. Loads no code of other packages."""
     return sorted({kind.name for kind in BUILT_IN} | {entry.name for entry in entry_points(group=GROUP)})
+
+
+def settings_of(kind: type[Kind], settings: Mapping[str, Mapping[str, Any]]) -> Params:
+    """The settings of a kind without a view, from all settings by name. Raises ValueError as `build` does."""
+    return _params(kind, settings.get(kind.name, {}))
 
 
 def build(name: str, settings: Mapping[str, Any]) -> Detector:
@@ -43,7 +70,10 @@ def build_all(settings: Mapping[str, Mapping[str, Any]]) -> list[Detector]:
 
     Raises ValueError as `build` does, for settings of a detector that does not exist too.
     """
-    kinds = [find(name) for name in sorted({*all_names(), *settings})]
+    without_view = {kind.name for kind in WITHOUT_VIEW}
+    for kind_without_view in WITHOUT_VIEW:
+        settings_of(kind_without_view, settings)
+    kinds = [find(name) for name in sorted({*all_names(), *settings} - without_view)]
     chosen = [(kind, _params(kind, settings.get(kind.name, {}))) for kind in kinds]
     return [kind(params) for kind, params in chosen if params.enabled]
 
@@ -66,7 +96,7 @@ def find(name: str) -> type[Detector]:
     raise ValueError(f"there is no detector {name!r}; {_nearest(name, all_names())}")
 
 
-def _params(kind: type[Detector], settings: Mapping[str, Any]) -> Params:
+def _params(kind: type[Kind], settings: Mapping[str, Any]) -> Params:
     try:
         return kind.params_type.model_validate(dict(settings))
     except ValidationError as error:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from detectors.contract import NONE, Floats, Ints, Scores
+from detectors.contract import NONE, Drivers, Floats, Ints, Scores, View
 
 _WINDOW_NAMES = {300: "5 min", 1800: "30 min", 3600: "1 h", 7200: "2 h", 21600: "6 h", 86400: "24 h"}
 
@@ -60,6 +60,48 @@ def onset(time_s: int, short_s: int, short_excess: Floats, long_s: int, long_exc
     age_s = long_s * long_excess / np.where(rising, short_excess, 1.0)
     age_s = np.where(rising & np.isfinite(age_s), age_s, long_s)
     return time_s - np.rint(np.clip(age_s, short_s, long_s)).astype(np.int64)
+
+
+def worst(scopes: int, drivers: Drivers, score: Floats) -> tuple[Floats, Ints]:
+    """Of each scope, the highest score of its rows, and which row has it (the first of equals). NaN and -1
+    where no row has a score."""
+    best = np.full(scopes, -np.inf)
+    comparable = np.where(np.isnan(score), -np.inf, score)
+    np.maximum.at(best, drivers.scope, comparable)
+    row = np.full(scopes, -1)
+    leading = np.flatnonzero((comparable == best[drivers.scope]) & (comparable > -np.inf))[::-1]
+    row[drivers.scope[leading]] = leading
+    return np.where(row >= 0, best, np.nan), row
+
+
+def of_rows(
+    view: View, score: Floats, window_s: Ints | int, onset_s: Ints, severity: int, tier: str
+) -> Scores:
+    """The answer of a detector that scores drivers: of each scope, its worst row."""
+    count = len(view.scopes)
+    best, row = worst(count, view.drivers, score)
+    fires = best >= 1
+    zero = np.zeros(count, np.int64)
+    windows_s = zero + window_s if isinstance(window_s, int) else zero
+    if not isinstance(window_s, int) and len(score):
+        windows_s = np.where(row >= 0, window_s[row], 0)
+    onsets = np.where(fires, onset_s[row], view.time_s) if len(score) else zero + view.time_s
+    return Scores(
+        score=best,
+        severity=np.where(fires, severity, NONE),
+        tier=zero,
+        window_s=windows_s,
+        onset_s=np.minimum(onsets, view.time_s),
+        tiers=(tier,),
+    )
+
+
+def quantity(amount: float) -> str:
+    """An amount of some unit with three digits: `4.2 G`, `1,230`, `0.0167`."""
+    for size, letter in ((1e12, " T"), (1e9, " G"), (1e6, " M")):
+        if abs(amount) >= size:
+            return f"{amount / size:.3g}{letter}"
+    return f"{amount:,.0f}" if abs(amount) >= 1000 else f"{amount:.3g}"
 
 
 def usd(amount: float) -> str:

@@ -64,6 +64,8 @@ class World:
     ) -> None:
         random = np.random.default_rng(seed)
         self.names = [f"service=shop/s{i}" for i in range(scopes)]
+        # The last one is against a rule, so that there is one with something to say.
+        self.forbidden_s = np.where(np.arange(scopes) < scopes - 1, np.nan, 366.0 * DAY_S)
         self.level = np.geomspace(*level_usd_per_hour, scopes)
         self.phase = random.uniform(0, 2 * np.pi, scopes)
         self.season, self.noise, self.sample_s = season, noise, sample_s
@@ -151,6 +153,7 @@ class World:
             spread_usd_per_hour=self._spread(normal, WINDOWS_S[0]),
             bucket_spread_usd_per_hour=self._spread(normal, self.sample_s),
             peak_usd_per_hour=self._peak(),
+            week_spread_usd_per_hour=self._spread(normal, 3600) if self.kind == 3 else unknown,
             baseline_kind=np.full(len(self.names), self.kind),
             budget_usd=self.budget_ratio * self.level * (month_end_s - month_start_s) / 3600,
             month_to_date_usd=to_date,
@@ -160,6 +163,7 @@ class World:
             month_elapsed_s=time_s - month_start_s,
             drivers=self._drivers(time_s, visible) if drivers else Drivers.none(),
             unmapped_usd_per_hour=UNMAPPED * burn[DAY_S] if drivers else unknown,
+            forbidden_s=self.forbidden_s if drivers else unknown,
             idle_usd_per_hour=IDLE * burn[DAY_S] if drivers else unknown,
         )
 

@@ -18,6 +18,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 
 from stream.config_alerts import Alerting, Maintenance, Plan
 from stream.config_notify import Notify
+from stream.config_policy import Policy
 from stream.config_section import Section
 from stream.errors import UserError
 
@@ -171,6 +172,8 @@ class Config(Section):
     """the label that says whose an estimate is; without it the money also counts in `unmapped`"""
     owners: tuple[OwnerRule, ...] = ()
     """rules that add labels"""
+    policies: tuple[Policy, ...] = ()
+    """cost rules; what breaks one is a ticket"""
     budgets: tuple[Budget, ...] = ()
     """what scopes may spend"""
     prices: Prices = Prices()
@@ -228,6 +231,8 @@ class Config(Section):
         if "total" not in names:
             raise ValueError("scopes must contain one named 'total' with no labels")
         for rule in self.scopes:
+            if rule.name == "policy":
+                raise ValueError("no scope may be called 'policy': what breaks a policy adds up in such ones")
             if rule.children is not None and rule.children not in names:
                 raise ValueError(f"scope {rule.name!r} has children {rule.children!r}, which is no scope")
         return self

@@ -11,6 +11,7 @@ TOTAL: Final = "total"
 UNMAPPED: Final = "unmapped"
 UNPRICED: Final = "unpriced"
 BILLING: Final = "billing"
+POLICY: Final = "policy"
 
 
 def scope_name(kind: str, values: Iterable[str]) -> str:
@@ -21,6 +22,11 @@ def scope_name(kind: str, values: Iterable[str]) -> str:
     if len(parts) == 1:
         return f"{kind}={parts[0]}"
     return f"{kind}=" + "/".join(part.replace("%", "%25").replace("/", "%2F") for part in parts)
+
+
+def policy_scope(name: str) -> str:
+    """What breaks the policy of that name adds up in it."""
+    return scope_name(POLICY, [name])
 
 
 def calibrated_scope(billing: Iterable[str]) -> str:

@@ -13,6 +13,7 @@ SHARED = {
     "stream.stage",
     "stream.config",
     "stream.config_alerts",
+    "stream.config_policy",
     "stream.errors",
     "stream.scopes",
     "stream.schema",

@@ -47,13 +47,14 @@ class Baseline:
         self._expected = np.empty((_KEPT, 0))
         self._within = np.empty((1, 0))
         self._between = np.empty((1, 0))
+        self._weeks = np.empty((1, 0))
         self._kinds = np.zeros(0, np.int64)
         self._resize()
 
     def _resize(self) -> None:
         """New scopes start unknown: NaN, and no kind of baseline."""
         size = len(self._rings)
-        for name in ("_week", "_day", "_trailing", "_expected", "_within", "_between"):
+        for name in ("_week", "_day", "_trailing", "_expected", "_within", "_between", "_weeks"):
             setattr(self, name, _padded(getattr(self, name), size))
         self._kinds = np.concatenate([self._kinds, np.zeros(size - self._size, np.int64)])
         self._size = size
@@ -93,6 +94,8 @@ class Baseline:
         kinds = np.where(np.isnan(day), kinds, HOUR_OF_DAY)
         self._kinds = np.where(np.isnan(week), kinds, HOUR_OF_WEEK)
         self._expected[hour % _KEPT] = _first_known(week, day, trailing)
+        past = self._hours(hour - WEEK_H * np.arange(1, WEEKS + 1))
+        self._weeks[0] = MAD_TO_SIGMA * _median(np.abs(past - _median(past, at_least=3)), at_least=3)
         following = hour + 1
         self._expected[following % _KEPT] = _first_known(
             self._week[following % WEEK_H], self._day[following % DAY_H], trailing
@@ -166,6 +169,10 @@ class Baseline:
     def peak(self) -> Floats:
         """The highest hour of a normal day; NaN before there are three days of any hour."""
         return np.asarray(np.fmax.reduce(self._day, axis=0, initial=np.nan))
+
+    def week_spread(self) -> Floats:
+        """Standard deviation of this hour of the week over up to 5 weeks; NaN with fewer than 3."""
+        return np.asarray(self._weeks[0])
 
     def kinds(self) -> Ints:
         return self._kinds

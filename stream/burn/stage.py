@@ -16,6 +16,7 @@ from stream.burn.baseline import Baseline
 from stream.burn.figures import Figures, figures_of
 from stream.burn.month import exhaustion_s
 from stream.burn.parts import split
+from stream.burn.policies import Policies
 from stream.burn.signals import Signals, Verdict
 from stream.burn.view import Look, Lookout
 from stream.burn.windows import Windows
@@ -25,7 +26,7 @@ from stream.schema import signals as wire
 from stream.schema import spend, topics
 from stream.schema import windows as schema
 from stream.schema.spend import CHILD, DRIVER
-from stream.scopes import BILLING, UNPRICED, scope_labels
+from stream.scopes import BILLING, POLICY, UNPRICED, scope_labels
 from stream.stage import Batch, Commit, Output, StateRow
 
 # When this much or more closes at once (catching up, or coarse input), look only this often: the step
@@ -52,6 +53,7 @@ class Burn:
             self.windows,
             self.baseline,
             {budget.scope: float(budget.monthly_usd) for budget in config.budgets},
+            Policies(config.policies),
         )
         try:
             detectors = registry.build_all(config.detectors)
@@ -61,6 +63,7 @@ class Burn:
         self._clock = schema.Clock(-1, -1, 0, {}, 0, 0)
         self._outputs: list[Output] = []
         self._evaluations: list[wire.Evaluation] = []
+        self._learnt: dict[str, bytes] = {}  # what the state rows hold of each detector
         self._moved = False
         self._last: Look | None = None
         self._since_ms = -1  # by the meters' clocks, when this instance heard the first of them
@@ -87,6 +90,7 @@ class Burn:
             elif row.key.startswith(schema.DETECTOR_PREFIX):
                 name = row.key.removeprefix(schema.DETECTOR_PREFIX).decode()
                 if name in self._signals.detectors:
+                    self._learnt[name] = row.value
                     self._signals.detectors[name].load(row.value)
             elif (key := schema.decode_key(row.key)) is not None:
                 windows.load(key, row.value)
@@ -129,7 +133,8 @@ class Burn:
             commit.state.append(StateRow(schema.ACTIVE, self._signals.save()))
             for name, detector in self._signals.detectors.items():
                 learnt = detector.save()
-                if learnt:
+                if learnt != self._learnt.get(name, b""):
+                    self._learnt[name] = learnt
                     commit.state.append(StateRow(schema.DETECTOR_PREFIX + name.encode(), learnt))
         commit.state.append(StateRow(schema.CLOCK, schema.encode_clock(clock)))
         self._evaluations = []
@@ -309,7 +314,10 @@ class Burn:
 
 
 def watched(scope: str, detector: str) -> bool:
-    """Whether a detector may speak of a scope. `billing=` scopes exist for reconciliation alone."""
+    """Whether a detector may speak of a scope. `billing=` scopes exist for reconciliation alone, and what
+    breaks a policy is money that other scopes hold too: only the rule itself is of interest."""
+    if scope.startswith(f"{POLICY}="):
+        return detector == POLICY
     return not scope.startswith(f"{BILLING}=") and scope != UNPRICED
 
 

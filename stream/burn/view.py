@@ -11,6 +11,7 @@ from detectors.contract import BUCKET_S, HOURS, RECENT_BUCKETS, WINDOWS_S, Drive
 from stream.burn.baseline import Baseline
 from stream.burn.drivers import DriverColumns
 from stream.burn.month import Month, Projection, project
+from stream.burn.policies import Policies
 from stream.burn.windows import Windows
 from stream.schema.spend import IDLE, UNOWNED
 
@@ -18,6 +19,7 @@ Floats = NDArray[np.float64]
 
 HOUR_S: Final = 3600
 _FINE: Final = 0
+NO_POLICIES: Final = Policies(())
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +35,17 @@ class Look:
 class Lookout:
     """Keeps between looks what changes seldom: names, budgets, and what is expected of the month."""
 
-    def __init__(self, windows: Windows, baseline: Baseline, budgets_usd: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        windows: Windows,
+        baseline: Baseline,
+        budgets_usd: Mapping[str, float],
+        policies: Policies = NO_POLICIES,
+    ) -> None:
         self._windows = windows
         self._baseline = baseline
         self._drivers = DriverColumns(windows)
+        self._policies = policies
         self._budgets_usd = budgets_usd
         self._scopes: tuple[str, ...] = ()
         self._budgets: Floats = np.zeros(0)
@@ -90,6 +99,7 @@ class Lookout:
             spread_usd_per_hour=spread,
             bucket_spread_usd_per_hour=baseline.bucket_spread(),
             peak_usd_per_hour=baseline.peak(),
+            week_spread_usd_per_hour=baseline.week_spread(),
             baseline_kind=baseline.kinds(),
             budget_usd=self._budgets,
             month_to_date_usd=spent_usd,
@@ -100,6 +110,9 @@ class Lookout:
             drivers=self._drivers.at(time_s) if drivers else Drivers.none(),
             unmapped_usd_per_hour=self._noted(UNOWNED, time_s, drivers),
             idle_usd_per_hour=self._noted(IDLE, time_s, drivers),
+            forbidden_s=self._policies.forbidden_s(self._scopes, time_s)
+            if drivers
+            else np.full(len(self._scopes), np.nan),
         )
         return Look(view, projection, month, month_nusd)
 

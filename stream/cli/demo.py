@@ -111,7 +111,9 @@ class _Demo:
         )
 
     def _count(self, told: Iterable[Alert]) -> None:
-        self._alerts += sum(alert.state == State.FIRING for alert in told)
+        self._alerts += sum(
+            alert.state == State.FIRING and alert.severity != Severity.DIGEST for alert in told
+        )
 
     async def _live(self) -> None:
         bad_ms = self._live_ms + QUIET_MS

@@ -7,11 +7,14 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from stream.config import OwnerRule, ScopeRule
+from stream.config_policy import Policy
 from stream.schema.spend import CALIBRATION, CHILD, DRIVER, IDLE, NOTE, UNOWNED, Name
-from stream.scopes import BILLING, UNMAPPED, UNPRICED, calibrated_scope, scope_name
+from stream.scopes import BILLING, UNMAPPED, UNPRICED, calibrated_scope, policy_scope, scope_name
 
 # What an invoice line and the price book know estimates by.
 _BILLED: Final = ("provider", "account", "cloud_service", "service", "region")
+# What policies know beside labels.
+DRIVER_LABEL, SKU = "driver", "sku"
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]+)\}")
 
 
@@ -41,11 +44,18 @@ class Attributor:
     """
 
     def __init__(
-        self, scopes: Iterable[ScopeRule], owners: Iterable[OwnerRule], owner_label: str, remembered: int
+        self,
+        scopes: Iterable[ScopeRule],
+        owners: Iterable[OwnerRule],
+        owner_label: str,
+        remembered: int,
+        policies: Iterable[Policy] = (),
     ) -> None:
         self._scopes = tuple(scopes)
         self._owners = tuple(owners)
         self._owner_label = owner_label
+        self._policies = tuple(policies)
+        self._by_sku = any(SKU in (rule.match | rule.allow) for rule in self._policies)
         self._matter = sorted(self._mattering())
         self._remembered = remembered
         self._known: dict[tuple[str | None, ...], Attribution] = {}
@@ -54,25 +64,28 @@ class Attributor:
         matter = {self._owner_label, *_BILLED}
         for scope in self._scopes:
             matter.update(scope.labels)
+        for policy in self._policies:
+            matter.update({*policy.match, *policy.allow} - {DRIVER_LABEL, SKU})
         for rule in self._owners:
             matter.update(rule.match, rule.set)
             for template in rule.set.values():
                 matter.update(_PLACEHOLDER.findall(template))
         return matter
 
-    def attribute(self, labels: Mapping[str, str], driver: str) -> Attribution:
+    def attribute(self, labels: Mapping[str, str], driver: str, sku: str = "") -> Attribution:
         """The scopes of one label set. An estimate without an owner also counts in `unmapped`, one
         without cost or price in `unpriced`: both are scopes like any other."""
-        key = (driver, *map(labels.get, self._matter))
+        sku = sku if self._by_sku else ""
+        key = (driver, sku, *map(labels.get, self._matter))
         found = self._known.get(key)
         if found is None:
             if len(self._known) >= self._remembered:
                 self._known.clear()
             matter = {label: labels[label] for label in self._matter if label in labels}
-            found = self._known[key] = self._attribute(matter, driver)
+            found = self._known[key] = self._attribute(matter, driver, sku)
         return found
 
-    def _attribute(self, labels: Mapping[str, str], driver: str) -> Attribution:
+    def _attribute(self, labels: Mapping[str, str], driver: str, sku: str) -> Attribution:
         owned = self._owned(labels)
         member = {rule.name: self._member(rule, owned) for rule in self._scopes}
         unmapped = not owned.get(self._owner_label)
@@ -94,6 +107,9 @@ class Attributor:
         narrowest = next((scope for rule in reversed(self._scopes) if (scope := member[rule.name])), None)
         if unmapped:
             rows += _special(UNMAPPED, driver, narrowest)
+        for policy in self._policies:
+            if _breaks(policy, owned | {DRIVER_LABEL: driver, SKU: sku}):
+                rows += _special(policy_scope(policy.name), driver, narrowest)
         billing = self._billing(owned)
         if billing is not None:
             rows.append(Name(scope_name(BILLING, billing), driver, DRIVER))
@@ -106,7 +122,7 @@ class Attributor:
     def _owned(self, labels: Mapping[str, str]) -> dict[str, str]:
         owned = dict(labels)
         for rule in self._owners:
-            if all(fnmatchcase(owned.get(key, ""), pattern) for key, pattern in rule.match.items()):
+            if _fits(rule.match, owned):
                 for key, template in rule.set.items():
                     if key not in owned:
                         owned[key] = _fill(template, owned)
@@ -128,6 +144,15 @@ class Attributor:
         if not (service and labels.get("provider") and labels.get("account")):
             return None
         return labels["provider"], labels["account"], service
+
+
+def _breaks(policy: Policy, labels: Mapping[str, str]) -> bool:
+    """Whether a policy concerns what has these labels, and does not allow it."""
+    return _fits(policy.match, labels) and not (policy.allow and _fits(policy.allow, labels))
+
+
+def _fits(patterns: Mapping[str, str], labels: Mapping[str, str]) -> bool:
+    return all(fnmatchcase(labels.get(key, ""), pattern) for key, pattern in patterns.items())
 
 
 def _special(scope: str, driver: str, narrowest: str | None) -> list[Name]:

@@ -172,7 +172,7 @@ class SeriesTable:
         if problem:
             self._problem = (key, problem)  # only the last: a flood of bad label sets must cost nothing
             return INVALID
-        found = self._attributor.attribute(labels, driver)
+        found = self._attributor.attribute(labels, driver, sku)
         number = len(self.series)
         self.series.append(Series(driver, sku, found))
         self._attributed.rows.append(self._attributions.setdefault(found, len(self._attributions)))

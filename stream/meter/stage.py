@@ -28,7 +28,9 @@ _PLACE: Final = b"place"
 
 
 def attributor_of(config: Config) -> Attributor:
-    return Attributor(config.scopes, config.owners, config.owner_label, config.meter.max_label_sets)
+    return Attributor(
+        config.scopes, config.owners, config.owner_label, config.meter.max_label_sets, config.policies
+    )
 
 
 class Meter:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from detectors.contract import NONE
+from detectors.contract import NONE, due
 from detectors.registry import all_names, build
 from detectors.views import Event, synthetic_views
 
@@ -24,9 +24,11 @@ def spoken(**world: Any) -> dict[str, int]:
     """How often each detector said anything."""
     built = [build(name, {}) for name in DETECTORS]
     count = dict.fromkeys(DETECTORS, 0)
+    last_s = -1
     for view in synthetic_views(**world):
-        for detector in built:
+        for detector in (each for each in built if due(each, last_s, view.time_s)):
             count[detector.name] += int((detector.observe(view).severity != NONE).sum())
+        last_s = view.time_s
     return count
 
 
@@ -56,5 +58,10 @@ def test_scaling_to_zero_never_fires() -> None:
 def test_a_runaway_in_the_same_world_is_not_silent() -> None:
     # What keeps the tests above honest.
     runaway = Event(3600, 2 * DAY_S, factor=20)
-    count = spoken(scopes=5, duration_s=2 * DAY_S, every_s=240, events=[runaway], sample_s=60, late_s=60)
-    assert all(count.values()), count
+    growing = Event(3600, 6000, doubling_s=180, driver="pod_hours")
+    dearer = Event(3 * 3600, 2 * DAY_S, price=4)
+    happens = {"events": [growing, runaway, dearer], "sample_s": 60, "late_s": 60}
+    count = spoken(scopes=5, duration_s=2 * DAY_S, every_s=240, **happens)
+    # What is not about size has tests of its own.
+    silent = {name for name, times in count.items() if not times}
+    assert silent == {"ratio"}, count

@@ -1,13 +1,21 @@
 """Detectors are built by name from settings, and every mistake is one sentence that says what to do."""
 
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
+from detectors import reference, registry
 from detectors.burn_vs_budget import BurnVsBudget
-from detectors.contract import PAGE
+from detectors.contract import PAGE, Params
 from detectors.registry import all_names, build, build_all, find
+from detectors.step import StepParams
 from tests.detectors.steady import steady
+
+NAMES = [
+    "burn-vs-baseline", "burn-vs-budget", "change-point", "egress", "emergency", "growth", "policy", "ratio",
+    "seasonal-anomaly", "step", "unit-cost",
+]  # fmt: skip
 
 OTHERS = """
 from detectors.step import Step
@@ -31,10 +39,10 @@ def other_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_built_in_ones_are_there() -> None:
-    assert all_names() == ["burn-vs-baseline", "burn-vs-budget", "emergency", "step"]
+    assert all_names() == NAMES
 
 
-@pytest.mark.parametrize("name", ["burn-vs-baseline", "burn-vs-budget", "emergency", "step"])
+@pytest.mark.parametrize("name", NAMES)
 def test_each_is_built_with_its_defaults(name: str) -> None:
     detector = build(name, {})
     assert detector.name == name
@@ -54,7 +62,7 @@ def test_settings_reach_the_detector() -> None:
         (
             "xyz",
             {},
-            "there is no detector 'xyz'; known are burn-vs-baseline, burn-vs-budget, emergency, step",
+            f"there is no detector 'xyz'; known are {', '.join(NAMES)}",
         ),
         ("step", {"sigma": 5}, "detector 'step' has no setting 'sigma'; did you mean 'sigmas'?"),
         (
@@ -83,10 +91,32 @@ def test_a_mistake_is_one_sentence(name: str, settings: dict[str, float], senten
 
 def test_all_are_built_but_those_switched_off() -> None:
     built = build_all({"emergency": {"enabled": False}, "burn-vs-budget": {"fast_factor": 1}})
-    assert [detector.name for detector in built] == ["burn-vs-baseline", "burn-vs-budget", "step"]
+    assert [detector.name for detector in built] == [name for name in NAMES if name != "emergency"]
     assert built[1].observe(steady(burn=20.01)).severity.tolist() == [PAGE]
     with pytest.raises(ValueError, match="there is no detector 'stepp'; did you mean 'step'"):
         build_all({"stepp": {}})
+
+
+def test_settings_of_a_kind_that_needs_no_view_stand_beside_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Silence:
+        """A source went silent.
+
+        Severity: ticket.
+        """
+
+        name: ClassVar[str] = "silence"
+        params_type: ClassVar[type[Params]] = StepParams
+
+    monkeypatch.setattr(registry, "WITHOUT_VIEW", (Silence,))
+    monkeypatch.setattr(reference, "WITHOUT_VIEW", (Silence,))
+    settings = {"silence": {"sigmas": 3}}
+    assert registry.settings_of(Silence, settings) == StepParams(sigmas=3)
+    assert [detector.name for detector in build_all(settings)] == NAMES
+    with pytest.raises(ValueError, match="detector 'silence' has no setting 'sigma'"):
+        build_all({"silence": {"sigma": 3}})
+    assert "| [silence](#silence) | A source went silent | ticket |" in reference.page()
 
 
 def test_all_mistakes_are_told_at_once() -> None:
