@@ -11,7 +11,7 @@ BIN := .venv/bin
 # In .venv, so that it goes when .venv goes.
 SETUP := .venv/.installed
 
-.PHONY: help setup demo test chaos lint bench nab lock clean
+.PHONY: help setup demo test chaos gameday lint bench nab lock clean
 
 help: ## list the commands
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
@@ -32,6 +32,9 @@ test: $(SETUP) ## run all tests against real Kafka, Prometheus and Alertmanager 
 chaos: $(SETUP) ## kill, freeze, cut and bounce for half an hour, then compare with the input (ARGS="--help" lists its options)
 	@deploy/prepare services
 	@$(BIN)/python -m tests.chaos $(ARGS)
+
+gameday: $(SETUP) ## play labelled disasters and a quiet month, and score what was told (ARGS="--help" lists its options)
+	@$(BIN)/burnline gameday $(ARGS)
 
 lint: $(SETUP) ## check style, types, and that requirements.lock covers pyproject.toml
 	@$(BIN)/python -m pip check

@@ -11,6 +11,7 @@ from stream.cli import (
     config,
     demo,
     feedback,
+    gameday,
     incident,
     notify,
     planned,
@@ -32,6 +33,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("demo")(demo.demo)
+app.command("gameday")(gameday.gameday)
 app.command("reconcile")(reconcile.reconcile)
 app.command("replay")(replay.replay)
 app.command("run")(run.run)

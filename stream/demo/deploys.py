@@ -1,6 +1,7 @@
 """What changes in the demo's shop: a working day's deploys, and on demand one that makes pods multiply."""
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -53,9 +54,10 @@ class Runaway:
         """The bad deploy, and when it ends the roll-back."""
         deployed_ms = self.at_ms - FUSE_MS
         what = f"{_release(self.service, deployed_ms)}-2: autoscaling target 70 % -> 7 %"
-        found = [_deploy(self.service, deployed_ms, what, "deploy")]
+        found = [deploy_of(self.service, deployed_ms, what, "deploy")]
         if self.until_ms is not None:
-            found.append(_deploy(self.service, self.until_ms, f"{self.service.name}: roll-back", "rollback"))
+            what = f"{self.service.name}: roll-back"
+            found.append(deploy_of(self.service, self.until_ms, what, "rollback"))
         return found
 
 
@@ -84,16 +86,16 @@ def surge(seed: int, services: Ints, at_ms: Ints) -> Floats:
     return np.where(rolling, 1 + ROLLING_SURGE, 1.0)
 
 
-def planned_deploys(seed: int, start_ms: int, end_ms: int) -> list[Deploy]:
+def planned_deploys(seed: int, services: Sequence[Service], start_ms: int, end_ms: int) -> list[Deploy]:
     """The deploys of `[start_ms, end_ms)` in order of time."""
-    numbers = np.arange(len(SERVICES), dtype=np.int64)
+    numbers = np.arange(len(services), dtype=np.int64)
     days = np.arange(start_ms // DAY_MS, (end_ms - 1) // DAY_MS + 1, dtype=np.int64)
     planned = planned_ms(seed, numbers[None, :], days[:, None])
     found = []
     for day, number in np.argwhere((planned >= start_ms) & (planned < end_ms) & (planned >= 0)):
-        service = SERVICES[number]
+        service = services[number]
         at_ms = int(planned[day, number])
-        found.append(_deploy(service, at_ms, _release(service, at_ms), "deploy"))
+        found.append(deploy_of(service, at_ms, _release(service, at_ms), "deploy"))
     return sorted(found, key=lambda deploy: deploy.time_s)
 
 
@@ -101,7 +103,8 @@ def _release(service: Service, at_ms: int) -> str:
     return f"{service.name} {dt.datetime.fromtimestamp(at_ms / 1000, dt.UTC):%Y.%m.%d}"
 
 
-def _deploy(service: Service, at_ms: int, what: str, kind: str) -> Deploy:
+def deploy_of(service: Service, at_ms: int, what: str, kind: str) -> Deploy:
+    """What the deploy tool would say of a service at that time."""
     labels = {"namespace": service.namespace, "service": service.name}
     url = f"https://git.shop.example/{service.namespace}/{service.name}/deploys/{at_ms // 1000}"
     return Deploy(time_s=at_ms // 1000, kind=kind, what=what, labels=labels, url=url)

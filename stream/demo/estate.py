@@ -4,7 +4,7 @@ Everything but the sequence numbers is a function of the seed and the time, so a
 minutes and an hour in steps of ten seconds belong to the same shop.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from stream.demo.catalogue import RESOURCES, SERVICES, Resource, Service
 from stream.demo.deploys import Runaway, planned_deploys, service_named, surge
 from stream.demo.season import Seasons, uniform
 from stream.demo.series import SOURCES, Series, Source, all_series
@@ -29,6 +30,7 @@ DECIMALS: Final = 6
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Change = Callable[[Ints, Floats], Floats]  # (steps,) in ms, (steps, series) units an hour -> the same
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -79,10 +81,18 @@ class Estate:
     ('prometheus/us-1', True)
     """
 
-    def __init__(self, seed: int, start_ms: int, prices: PriceBook | None = None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        start_ms: int,
+        prices: PriceBook | None = None,
+        services: Sequence[Service] = SERVICES,
+        resources: Sequence[Resource] = RESOURCES,
+    ) -> None:
         """`prices` is what the sources that price themselves charge; None: the public list prices."""
         self._seed = seed
-        self._series = all_series()
+        self._services = services
+        self._series = all_series(services, resources)
         self._seasons = Seasons(
             seed,
             [series.season for series in self._series],
@@ -98,6 +108,22 @@ class Estate:
         self._rounding[self._per_hour > 10_000] = 1.0
         self._feeds = self._open(start_ms, prices or load(None))
         self._runaways: list[Runaway] = []
+        # What else befalls the estate: quantities of samples by their middle, and the factor on prices.
+        self.change: Change = lambda middle_ms, quantities: quantities
+        self.price_factor: Callable[[int], Floats | float] = lambda middle_ms: 1.0
+
+    @property
+    def series(self) -> list[Series]:
+        """The columns of all figures."""
+        return self._series
+
+    @property
+    def usd_per_unit(self) -> Floats:
+        """What a unit of each series costs, in dollars."""
+        prices = np.zeros(len(self._series))
+        for feed in self._feeds:
+            prices[feed.columns] = feed.usd_per_unit
+        return prices
 
     def runaway(
         self,
@@ -119,7 +145,7 @@ class Estate:
 
     def deploys(self, start_ms: int, end_ms: int) -> list[Deploy]:
         """The deploys of `[start_ms, end_ms)` in order of time, those of runaways among them."""
-        found = planned_deploys(self._seed, start_ms, end_ms)
+        found = planned_deploys(self._seed, self._services, start_ms, end_ms)
         for runaway in self._runaways:
             found += [deploy for deploy in runaway.deploys() if start_ms <= deploy.time_s * 1000 < end_ms]
         return sorted(found, key=lambda deploy: deploy.time_s)
@@ -134,7 +160,7 @@ class Estate:
         starts = np.arange(start_ms, end_ms, step_s * 1000, dtype=np.int64)
         for first in range(0, len(starts), BLOCK):
             block = starts[first : first + BLOCK]
-            quantities = self._quantities(block, step_s)
+            quantities = self.quantities(block, step_s)
             ends = block + step_s * 1000
             filled = [(feed, quantities[:, feed.columns], self._arrivals(feed, ends)) for feed in self._feeds]
             for step, start in enumerate(block.tolist()):
@@ -154,10 +180,12 @@ class Estate:
             pods[:, columns] = np.maximum(pods[:, columns], extra)
         return pods
 
-    def _quantities(self, starts: Ints, step_s: int) -> Floats:
+    def quantities(self, starts: Ints, step_s: int) -> Floats:
+        """What each series (columns) uses in the samples of `step_s` that begin at `starts` (rows)."""
         middle = starts + step_s * 500
         quantities = self._per_hour * self._seasons.load(middle) * self._seasons.sample_noise(middle)
         quantities[:, self._pods] = self.pods(middle)
+        quantities = self.change(middle, quantities)
         quantities *= step_s / 3600
         return np.asarray(np.rint(quantities * self._rounding) / self._rounding)
 
@@ -166,8 +194,7 @@ class Estate:
         arrivals: list[int] = (ends + feed.source.delay_ms + jitter.astype(np.int64)).tolist()
         return arrivals
 
-    @staticmethod
-    def _encoded(feed: _Feed, start_ms: int, end_ms: int, quantities: Floats) -> bytes:
+    def _encoded(self, feed: _Feed, start_ms: int, end_ms: int, quantities: Floats) -> bytes:
         envelope = feed.envelope
         envelope.seq += 1
         for estimate, quantity in zip(envelope.estimates, quantities.tolist(), strict=True):
@@ -175,7 +202,9 @@ class Estate:
             estimate.end = end_ms
             estimate.quantity = quantity
         if feed.source.priced:
-            costs = (quantities * feed.usd_per_unit).tolist()
+            middle_ms = (start_ms + end_ms) // 2
+            factor = np.broadcast_to(self.price_factor(middle_ms), len(self._series))[feed.columns]
+            costs = (quantities * feed.usd_per_unit * factor).tolist()
             for estimate, cost in zip(envelope.estimates, costs, strict=True):
                 estimate.cost_usd = f"{cost:.9f}"
         return _encode(envelope)

@@ -1,10 +1,10 @@
 """The catalogue as series: one for every line that a collector reports again and again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from stream.demo.catalogue import EU, RESOURCES, SERVICES, STEADY, US, Season, Service
+from stream.demo.catalogue import EU, RESOURCES, SERVICES, STEADY, US, Resource, Season, Service
 
 GB: Final = 10**9
 # Of what crosses zones, this part also goes out through the NAT gateway.
@@ -56,10 +56,13 @@ class Series:
         return self.driver == "pod_hours"
 
 
-def all_series() -> list[Series]:
-    found = [series for group, service in enumerate(SERVICES) for series in _of_service(group, service)]
-    groups = {(service.namespace, service.name): group for group, service in enumerate(SERVICES)}
-    for resource in RESOURCES:
+def all_series(
+    services: Sequence[Service] = SERVICES, resources: Sequence[Resource] = RESOURCES
+) -> list[Series]:
+    """The lines of an estate; those of the services come first, in order."""
+    found = [series for group, service in enumerate(services) for series in _of_service(group, service)]
+    groups = {(service.namespace, service.name): group for group, service in enumerate(services)}
+    for resource in resources:
         name = (resource.labels.get("namespace", ""), resource.labels.get("service", ""))
         group = groups.setdefault(name, len(groups))
         what = resource.source, resource.driver, resource.sku, resource.labels
