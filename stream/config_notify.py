@@ -199,11 +199,34 @@ AnyDestination = Annotated[
 ]
 
 
+class Heartbeat(Section):
+    """A sign of life that is sent while spend is being judged, not merely while a process lives. Something
+    outside must page when it stops: a service such as healthchecks.io, or a route of Alertmanager to one."""
+
+    kind: Literal["ping", "alertmanager"] = "ping"
+    """`ping`: a request to `url`; `alertmanager`: the alert BurnlineWatchdog, severity `none`, which ends
+    when it is not repeated"""
+    name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")] = "heartbeat"
+    """what metrics and logs call it"""
+    url: SecretStr
+    """where to; of an Alertmanager its base URL"""
+    method: Literal["GET", "POST", "HEAD"] = "POST"
+    """of a ping"""
+    token: SecretStr | None = None
+    """bearer token of an Alertmanager"""
+    every_s: Annotated[int, Field(ge=1)] = 60
+    """how often"""
+    stale_after_s: Annotated[int, Field(ge=1)] = 300
+    """how far the newest judged spend may be behind the clock; more than your slowest source is"""
+
+
 class Notify(Section):
     """Where alerts go. Only hosts in `allowed_hosts` are ever contacted."""
 
     destinations: tuple[AnyDestination, ...] = ()
     """each gets the alerts of its severities, in order, at least once"""
+    heartbeats: tuple[Heartbeat, ...] = ()
+    """signs of life, for who must notice that burnline itself is silent"""
     allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "alertmanager")
     """hosts that may be contacted; a destination elsewhere stops the start"""
     timeout_s: Annotated[float, Field(gt=0)] = 10.0
@@ -221,4 +244,8 @@ class Notify(Section):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"two destinations are called {name!r}: give each its own name")
+        beats = [heartbeat.name for heartbeat in self.heartbeats]
+        for name in beats:
+            if beats.count(name) > 1:
+                raise ValueError(f"two heartbeats are called {name!r}: give each its own name")
         return self

@@ -101,6 +101,7 @@ FAMILIES: Final = (
         "Invoice over estimate, of the newest invoiced days.",
     ),
     Family("burnline_notifications_total", ("destination", "outcome"), "", "Tries to deliver an alert."),
+    Family("burnline_heartbeats_total", ("heartbeat", "outcome"), "", "Signs of life by how they went."),
     Family("burnline_destination_proven", ("destination",), "", "1 if it has ever taken something, else 0."),
     Family(
         "burnline_destination_failing_seconds",

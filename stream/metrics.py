@@ -39,6 +39,8 @@ STAGE_BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.
 LATENCY_BUCKETS_S: Final = (5, 10, 15, 20, 30, 40, 50, 60, 75, 90, 120, 180, 300, 600, 1800, 3600)
 OUTCOMES: Final = ("delivered", "failed", "blocked", "refused")
 
+BEATS: Final = ("sent", "failed", "withheld")
+
 
 class Metrics:
     """Everything one process exports, in `registry`. May be fed and read from different threads.
@@ -70,6 +72,7 @@ class Metrics:
         self._reconciled: dict[tuple[str, str, str], float] = {}
         self._notified: dict[tuple[str, str], int] = {}
         self._standing: dict[str, tuple[bool, float | None, float]] = {}
+        self._beaten: dict[tuple[str, str], int] = {}
         self._stage_seconds = Histogram(
             "burnline_stage_seconds",
             "Time that one piece of a stage's work took.",
@@ -193,6 +196,13 @@ class Metrics:
         with self._lock:
             self._standing[proof.destination] = proof.proven_ms is not None, failing_s, self._monotonic()
 
+    def beat(self, heartbeat: str, outcome: str) -> None:
+        """A heartbeat was sent, failed, or was withheld because nothing moves."""
+        with self._lock:
+            for known in BEATS:
+                self._beaten.setdefault((heartbeat, known), 0)
+            self._beaten[heartbeat, outcome] += 1
+
     def forget_destination(self, destination: str) -> None:
         """Another process serves it now."""
         with self._lock:
@@ -257,6 +267,8 @@ class Metrics:
             yield Sample("burnline_incident_excess_usd", incident, excess / NANO)
         for notified, count in self._notified.items():
             yield Sample("burnline_notifications_total", notified, count)
+        for beat, count in self._beaten.items():
+            yield Sample("burnline_heartbeats_total", beat, count)
         for name, (proven, failing_s, observed) in self._standing.items():
             yield Sample("burnline_destination_proven", (name,), int(proven))
             failing_now_s = 0.0 if failing_s is None else failing_s + self._monotonic() - observed

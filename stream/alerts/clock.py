@@ -45,6 +45,12 @@ class Clock(msgspec.Struct):
         known.spoken_ms = self.spoken_ms
         self._advance()
 
+    @property
+    def slowest_s(self) -> int:
+        """Event time that every partition has reached, also those left out; 0 if one was never heard."""
+        heard = (self.heard.get(partition) for partition in range(max(1, self.partitions)))
+        return min(progress.time_s if progress is not None else 0 for progress in heard)
+
     def _advance(self) -> None:
         expected = [self.heard.get(partition) for partition in range(self.partitions)]
         if None in expected and self.spoken_ms <= SILENT_MS:

@@ -53,6 +53,11 @@ class Alerts:
         """Event time that every spend partition has reached; 0 before the first signals."""
         return self._clock.now_s
 
+    @property
+    def slowest_s(self) -> int:
+        """The same, also of partitions that `now_s` no longer waits for: up to then all spend is judged."""
+        return self._clock.slowest_s
+
     def active(self) -> list[Alert]:
         """Every alert that is not resolved, as it stands now, in order of scope.
 

@@ -7,9 +7,8 @@ moves its position on only after that, so a crash repeats a delivery and never l
 import asyncio
 import itertools
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
-from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
@@ -17,7 +16,7 @@ import msgspec
 from stream.alerts import text
 from stream.config_alerts import Alerting
 from stream.config_notify import Notify
-from stream.errors import UserError
+from stream.notify import hosts
 from stream.notify.desk import Desk
 from stream.notify.destination import Answer, Destination, Mail, Request, Verdict
 from stream.notify.notices import TEST, resolved
@@ -61,6 +60,9 @@ class Outcomes(Protocol):
     def forget_destination(self, destination: str) -> None:
         """Another process serves it now."""
 
+    def beat(self, heartbeat: str, outcome: str) -> None:
+        """A heartbeat was sent, failed, or was withheld because nothing moves."""
+
     def standing(self, proof: Proof, now_ms: int) -> None:
         """Whether it works, as far as is known."""
 
@@ -85,7 +87,8 @@ class Deliverer:
         sleep: Callable[[float], Awaitable[None]],
         random: Callable[[], float],
     ) -> None:
-        _check_hosts(destination, settings.allowed_hosts)
+        what = f"notify destination {destination.settings.name!r}"
+        hosts.check(what, destination.urls, settings.allowed_hosts)
         self.destination = destination
         self.name = destination.settings.name
         self._selection = Selection(destination.settings)
@@ -257,16 +260,3 @@ class Deliverer:
 
 def _said(answer: Answer) -> str:
     return f"{answer.status or 'no answer'} {answer.detail}".rstrip()
-
-
-def _check_hosts(destination: Destination, allowed_hosts: Sequence[str]) -> None:
-    name = destination.settings.name
-    for url in destination.urls:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https", "smtp") or not parts.hostname:
-            raise UserError(f"notify destination {name!r}: give its url as http://host or https://host")
-        if parts.hostname not in {host.lower() for host in allowed_hosts}:
-            raise UserError(
-                f"notify destination {name!r} is on host {parts.hostname!r}, which is not in"
-                f" notify.allowed_hosts: add it there if alerts may go to it"
-            )

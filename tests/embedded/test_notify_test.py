@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 from tests.embedded.running import Running
 from tests.notify.receiver import Receiver, answer
@@ -65,4 +68,43 @@ async def test_a_test_of_every_destination_and_what_is_proven_after_a_restart(tm
             2,
             "burnline: there is no destination 'pager'; there are pagerduty, slack, webhook\n",
         )
+        assert await asyncio.to_thread(running.stop) == 0
+
+
+def estimate() -> bytes:
+    """One that ends now."""
+    end_ms = time.time_ns() // 1_000_000
+    return json.dumps(
+        {"start": end_ms - 10_000, "end": end_ms, "driver": "pod_hours", "cost_usd": "1"}
+    ).encode()
+
+
+def withheld(running: Running) -> float:
+    """How many beats were withheld so far."""
+    with urlopen(f"http://127.0.0.1:{running.ports['metrics']}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    found = re.search(r'burnline_heartbeats_total\{.*outcome="withheld"\} (\S+)', text)
+    return float(found[1]) if found else 0.0
+
+
+async def test_the_heart_of_a_node_beats_while_spend_is_judged(tmp_path: Path) -> None:
+    """Nothing is judged before something is sent; then it beats, and stops when nothing more is sent."""
+    async with Receiver() as outside:
+        # Buckets of 10 s: what was sent until now is judged up to 10 s ago at the most.
+        beat = {"url": outside.url, "every_s": 1, "stale_after_s": 12}
+        running = Running(tmp_path, notify={"heartbeats": [beat]})
+        assert await asyncio.to_thread(running.start)
+        while not await asyncio.to_thread(withheld, running):
+            await asyncio.sleep(0.2)
+        assert outside.received == []
+        while len(outside.received) < 2:
+            await asyncio.to_thread(running.post, [estimate()])
+            await asyncio.sleep(0.2)
+        before = await asyncio.to_thread(withheld, running)
+        while await asyncio.to_thread(withheld, running) < before + 2:
+            await asyncio.sleep(0.2)
+        count = len(outside.received)
+        while await asyncio.to_thread(withheld, running) < before + 4:
+            await asyncio.sleep(0.2)
+        assert len(outside.received) == count
         assert await asyncio.to_thread(running.stop) == 0

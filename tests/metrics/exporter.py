@@ -102,6 +102,7 @@ def feed(metrics: Metrics, now_ms: int, tick: int) -> None:
     metrics.observe_reconciliation({("aws", "1234", "ec2"): 1.03})
     metrics.lag("usage", 0, 12)
     metrics.delivered(DESTINATION, alert(), 31.0)
+    metrics.beat("heartbeat", "sent")
     metrics.standing(Proof(destination=DESTINATION, settings="", since_ms=0, proven_ms=now_ms), now_ms)
 
 

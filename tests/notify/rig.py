@@ -21,6 +21,7 @@ class Outcomes:
     def __init__(self) -> None:
         self.latencies_s: list[float] = []
         self.failures = 0
+        self.beats: list[str] = []
         self.blocks = 0
         self.refused = 0
 
@@ -32,6 +33,9 @@ class Outcomes:
 
     def blocked(self, destination: str) -> None:
         self.blocks += 1
+
+    def beat(self, heartbeat: str, outcome: str) -> None:
+        self.beats.append(outcome)
 
     def standing(self, proof: Proof, now_ms: int) -> None:
         self.proof = proof

@@ -8,11 +8,14 @@ from typing import Final
 import aiohttp
 
 from stream.config import Config
-from stream.config_notify import Place
+from stream.config_notify import Heartbeat, Place
+from stream.notify import hosts
 from stream.notify.delivery import Deliverer, Outcomes
 from stream.notify.destination import Destination
 from stream.notify.firing import still_firing
+from stream.notify.heartbeat import Heart
 from stream.notify.registry import destinations
+from stream.notify.transport import Transport
 from stream.schema import alerts as alerts_schema
 from stream.schema import dead_letters, topics
 from stream.schema.alerts import Alert
@@ -89,8 +92,22 @@ class Notifier:
                     tasks.create_task(self._deliver(destination, deliverer))
                     tasks.create_task(deliverer.repeat_forever())
                     tasks.create_task(deliverer.watch_forever())
+                for heartbeat in self._config.notify.heartbeats:
+                    tasks.create_task(self._heart(heartbeat, session).beat_forever())
         except ExceptionGroup as group:
             raise group.exceptions[0] from None  # a group would not be taken for what a person can mend
+
+    def _heart(self, settings: Heartbeat, session: aiohttp.ClientSession) -> Heart:
+        rules, what = self._config.notify, f"heartbeat {settings.name!r}"
+        hosts.check(what, [settings.url.get_secret_value()], rules.allowed_hosts)
+        return Heart(
+            settings,
+            Transport(session, rules.timeout_s, self._now_ms),
+            lambda: self._node.alerts.slowest_s,
+            self._outcomes,
+            now_ms=self._now_ms,
+            sleep=asyncio.sleep,
+        )
 
     async def _deliver(self, destination: Destination, deliverer: Deliverer) -> None:
         database, reader = self._node.database, _reader(destination.settings)

@@ -15,6 +15,7 @@ from stream.notify.delivery import Outcomes
 from stream.schema import topics
 from stream.shell.kafka import runner
 from stream.shell.kafka.agents import AgentService, build_app
+from stream.shell.kafka.heartbeat import HeartbeatService
 from stream.shell.kafka.meter import MeterService
 from stream.shell.kafka.notify import NotifyService
 from stream.shell.kafka.observe import LagService, Observer, exposed
@@ -63,6 +64,8 @@ def build_worker(config: Config, hooks: Hooks, outcomes: Outcomes) -> Any:
     app.service(StageService(config.kafka, alerts_kind(config), hooks))
     for destination in config.notify.destinations:
         app.service(NotifyService(config, destination, outcomes))
+    for heartbeat in config.notify.heartbeats:
+        app.service(HeartbeatService(config.notify, heartbeat, hooks, outcomes))
     return app
 
 
