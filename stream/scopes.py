@@ -1,7 +1,7 @@
 """Names of scopes: how a set of labels becomes `service=shop/checkout`, and back."""
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from stream.config import ScopeRule
@@ -14,14 +14,13 @@ BILLING: Final = "billing"
 POLICY: Final = "policy"
 
 
-def scope_name(kind: str, values: Iterable[str]) -> str:
+def scope_name(kind: str, values: Sequence[str]) -> str:
     """`service=shop/checkout`. A slash inside a value is escaped, so that the name can be taken apart."""
-    parts = list(values)
-    if not parts:
+    if not values:
         return kind
-    if len(parts) == 1:
-        return f"{kind}={parts[0]}"
-    return f"{kind}=" + "/".join(part.replace("%", "%25").replace("/", "%2F") for part in parts)
+    if len(values) > 1:
+        values = [value.replace("%", "%25").replace("/", "%2F") for value in values]
+    return f"{kind}={'/'.join(values)}"
 
 
 def policy_scope(name: str) -> str:

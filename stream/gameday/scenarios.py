@@ -244,7 +244,8 @@ def holiday(world: World) -> Case:
 SCENARIOS: Final[tuple[Scenario, ...]] = (
     runaway_autoscaler, retry_explosion, slow_triple, fast_egress, ci_storm, token_loop, forgotten_cluster,
     wrong_unit, beyond_the_plan, slow_egress, orphaned_volumes, dearer_deploy, price_rise,
-    silent_meter, doubled_meter, log_cardinality, moved_batch, load_test, within_the_plan, black_friday, failover, refund, holiday,
+    silent_meter, doubled_meter, log_cardinality, moved_batch, load_test, within_the_plan, black_friday,
+    failover, refund, holiday,
 )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from stream.config import OwnerRule, ScopeRule
 from stream.config_policy import Policy
 from stream.schema.spend import CALIBRATION, CHILD, DRIVER, IDLE, NOTE, UNOWNED, Name
-from stream.scopes import BILLING, UNMAPPED, UNPRICED, calibrated_scope, policy_scope, scope_name
+from stream.scopes import BILLING, TOTAL, UNMAPPED, UNPRICED, calibrated_scope, policy_scope, scope_name
 
 # What an invoice line and the price book know estimates by.
 _BILLED: Final = ("provider", "account", "cloud_service", "service", "region")
@@ -21,19 +21,32 @@ _PLACEHOLDER: Final = re.compile(r"\{([^{}]+)\}")
 @dataclass(frozen=True, slots=True, eq=False)
 class Attribution:
     """`labels` are those that matter: which decide what follows, or the price. `rows` are what the money adds
-    to, `unpriced` what an estimate without cost or price adds to besides; `notes` are the same scopes'
-    remarks on calibrated money. The last note of a billed label set is a
-    scope of its own, since components are held for days, scopes for weeks.
+    to.
 
-    `billing` is (provider, account, service), the key that an invoice line has too, or None.
+    `narrowest` is the last of the scopes, or None where that is `total`. `billing` is (provider, account,
+    service), the key that an invoice line has too, or None.
     """
 
+    driver: str
     labels: dict[str, str]
     rows: tuple[Name, ...]
-    unpriced: tuple[Name, ...]
-    notes: tuple[Name, ...]
+    narrowest: str | None
     billing: tuple[str, str, str] | None
     unmapped: bool
+
+    @property
+    def unpriced(self) -> tuple[Name, ...]:
+        """What an estimate without cost or price adds to besides."""
+        return _special(UNPRICED, self.driver, self.narrowest)
+
+    @property
+    def notes(self) -> tuple[Name, ...]:
+        """The same scopes' remarks on calibrated money. The last note of a billed label set is a scope of its
+        own, since components are held for days, scopes for weeks."""
+        notes = tuple(Name(row.scope, CALIBRATION, NOTE) for row in self.rows if row.role == DRIVER)
+        if self.billing is not None:
+            notes = (*notes, Name(calibrated_scope(self.billing), CALIBRATION, DRIVER))
+        return notes
 
 
 class Attributor:
@@ -90,21 +103,24 @@ class Attributor:
         member = {rule.name: self._member(rule, owned) for rule in self._scopes}
         unmapped = not owned.get(self._owner_label)
         rows: list[Name] = []
+        narrowest = None
         for rule in self._scopes:
             scope = member[rule.name]
             if scope is None:
                 continue
+            narrowest = scope
             rows.append(Name(scope, driver, DRIVER))
             child = member.get(rule.children) if rule.children else None
-            if rule.name == "total" and unmapped:
+            if unmapped and rule.name == TOTAL:
                 child = UNMAPPED
             if child is not None:
                 rows.append(Name(scope, child, CHILD))
+        if narrowest == TOTAL:
+            narrowest = None
         remarks = [UNOWNED] * unmapped + [IDLE] * (IDLE in owned.values())
         rows += [
             Name(scope, remark, NOTE) for remark in remarks for scope in member.values() if scope is not None
         ]
-        narrowest = next((scope for rule in reversed(self._scopes) if (scope := member[rule.name])), None)
         if unmapped:
             rows += _special(UNMAPPED, driver, narrowest)
         for policy in self._policies:
@@ -113,11 +129,7 @@ class Attributor:
         billing = self._billing(owned)
         if billing is not None:
             rows.append(Name(scope_name(BILLING, billing), driver, DRIVER))
-        notes = tuple(Name(row.scope, CALIBRATION, NOTE) for row in rows if row.role == DRIVER)
-        if billing is not None:
-            notes = (*notes, Name(calibrated_scope(billing), CALIBRATION, DRIVER))
-        unpriced = tuple(_special(UNPRICED, driver, narrowest))
-        return Attribution(owned, tuple(rows), unpriced, notes, billing, unmapped)
+        return Attribution(driver, owned, tuple(rows), narrowest, billing, unmapped)
 
     def _owned(self, labels: Mapping[str, str]) -> dict[str, str]:
         owned = dict(labels)
@@ -131,11 +143,10 @@ class Attributor:
     @staticmethod
     def _member(rule: ScopeRule, labels: Mapping[str, str]) -> str | None:
         """The scope of this kind, or None where the label that names it is missing."""
-        if not rule.labels:
-            return rule.name
-        if not labels.get(rule.labels[-1]):
+        values = [value for key in rule.labels if (value := labels.get(key))]
+        if rule.labels and not labels.get(rule.labels[-1]):
             return None
-        return scope_name(rule.name, [labels[key] for key in rule.labels if labels.get(key)])
+        return scope_name(rule.name, values)
 
     @staticmethod
     def _billing(labels: Mapping[str, str]) -> tuple[str, str, str] | None:
@@ -155,11 +166,9 @@ def _fits(patterns: Mapping[str, str], labels: Mapping[str, str]) -> bool:
     return all(fnmatchcase(labels.get(key, ""), pattern) for key, pattern in patterns.items())
 
 
-def _special(scope: str, driver: str, narrowest: str | None) -> list[Name]:
-    rows = [Name(scope, driver, DRIVER)]
-    if narrowest is not None and narrowest != "total":
-        rows.append(Name(scope, narrowest, CHILD))
-    return rows
+def _special(scope: str, driver: str, narrowest: str | None) -> tuple[Name, ...]:
+    own = Name(scope, driver, DRIVER)
+    return (own,) if narrowest is None else (own, Name(scope, narrowest, CHILD))
 
 
 def _fill(template: str, labels: Mapping[str, str]) -> str:

@@ -239,6 +239,11 @@ def read_labels(
         return f"labels: {error}"
     if len(labels) > limit:
         return f"{len(labels)} labels, at most {limit}"
+    if (
+        max(map(len, labels), default=0) <= key_chars
+        and max(map(len, labels.values()), default=0) <= value_chars
+    ):
+        return labels
     for key, value in labels.items():
         if len(key) > key_chars or len(value) > value_chars:
             return f"label {key[:40]!r} is longer than {key_chars} (name) or {value_chars} (value) characters"

@@ -1,6 +1,6 @@
 """Everything taken since the last commit, as one row per name, width and bucket."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import partial
 from typing import Any, Final
@@ -14,13 +14,14 @@ from stream.meter.combine import add_up
 from stream.meter.counters import Counters
 from stream.meter.money import NANO, multiply
 from stream.meter.series import ACCEPTED, NOTE, UNOWNED, SeriesTable
-from stream.meter.spread import FINE_MS, cut_short, spread, whole_bucket
+from stream.meter.spread import FINE_MS, Parts, cut_short, spread, whole_bucket
 from stream.schema.spend import WIDTHS_S, Rows
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Column = NDArray[Any]
+_Columns = tuple[Ints, Ints, Ints, Ints, Floats, Ints]  # name, width, bucket, cost, quantity, count
 
 _FINE_S: Final = WIDTHS_S[0]
 
@@ -38,57 +39,57 @@ class Ledger:
         self._factors = factors
 
     def book(self, pack: Pack, watermark_ms: int, counters: Counters) -> Rows | None:
-        """The rows that these estimates add to `spend`; `counters` count them besides."""
+        """The rows that these estimates add to `spend`, in order of name; `counters` count them besides.
+
+        A short span is cut before it is added to its scopes. A long one is first added to the scopes it
+        belongs to, since the estimates of one collection share their span: thousands of pods are a few
+        hundred names before any of them is cut into many buckets. What must be priced first is not cut
+        before: quantities are added up, and each sum is rounded once.
+        """
         cost_nusd = pack.cost_nusd + self._carry(pack.rest_ausd, pack.flags & DUPLICATE != 0)
-        columns = list(self._short_and_long(pack, cost_nusd, watermark_ms, counters))
-        if not columns:
+        has_cost = pack.flags & HAS_COST != 0
+        short, long = cut_short(pack.start, pack.end, cost_nusd, pack.quantity, has_cost, watermark_ms)
+        found = self._short(pack, short, counters)
+        if len(long):
+            cut_late = self._long(pack, long, cost_nusd, watermark_ms, counters)
+            both = [columns for columns in (found, cut_late) if columns is not None]
+            found = _met(both) if both else None
+        if found is None:
             return None
-        # Spans of different lengths meet in a bucket.
-        keys = [np.concatenate([column[at] for column in columns]) for at in range(3)]
-        sums = [np.concatenate([column[at] for column in columns]) for at in range(3, 6)]
-        (key, width, bucket), (cost, quantity, count) = add_up(keys, sums)
-        rows = Rows(self._table.names, key, width, bucket, cost, quantity, count)
+        rows = Rows(self._table.names, *found)
         self._count_accepted(rows, counters)
         return rows
 
-    def _short_and_long(
-        self, pack: Pack, cost_nusd: Ints, watermark_ms: int, counters: Counters
-    ) -> Iterator[tuple[Column, ...]]:
-        """Columns name, width, bucket, cost, quantity, count: of spans that are cut before they are added to
-        their scopes, and of those that are cut after it.
+    def _short(self, pack: Pack, short: Parts, counters: Counters) -> _Columns | None:
+        if not len(short.span):
+            return None
+        added = self._add_up(
+            [pack.series[short.span], pack.flags[short.span], short.bucket],
+            [short.cost_nusd, short.quantity, short.first.astype(np.int64)],
+            FINE_MS,
+            counters,
+        )
+        if added is None:
+            return None
+        (name, bucket), (cost, quantity, count) = added
+        return name, np.full(len(name), _FINE_S, np.int64), bucket, cost, quantity, count
 
-        A short span is cut at once. A long one is first added to the scopes it belongs to, since the
-        estimates of one collection share their span: thousands of pods are a few hundred names before any
-        of them is cut into many buckets. What must be priced first is not cut before: quantities are added
-        up, and each sum is rounded once.
-        """
-        has_cost = pack.flags & HAS_COST != 0
-        short, long = cut_short(pack.start, pack.end, cost_nusd, pack.quantity, has_cost, watermark_ms)
-        if len(short.span):
-            added = self._add_up(
-                [pack.series[short.span], pack.flags[short.span], short.bucket],
-                [short.cost_nusd, short.quantity, short.first.astype(np.int64)],
-                FINE_MS,
-                counters,
-            )
-            if added is not None:
-                (name, bucket), sums = added
-                yield name, np.full(len(name), _FINE_S, np.int64), bucket, *sums
-        if len(long):
-            start, end = whole_bucket(pack.start[long], pack.end[long])
-            added = self._add_up(
-                [pack.series[long], pack.flags[long], start, end],
-                [cost_nusd[long], pack.quantity[long], np.ones(len(long), np.int64)],
-                1,
-                counters,
-            )
-            if added is not None:
-                (name, start, end), (cost, quantity, count) = added
-                parts = spread(start, end, cost, quantity, watermark_ms)
-                counted = np.where(parts.first, count[parts.span], 0)
-                yield (
-                    name[parts.span], parts.width, parts.bucket, parts.cost_nusd, parts.quantity, counted
-                )  # fmt: skip
+    def _long(
+        self, pack: Pack, long: Ints, cost_nusd: Ints, watermark_ms: int, counters: Counters
+    ) -> _Columns | None:
+        start, end = whole_bucket(pack.start[long], pack.end[long])
+        added = self._add_up(
+            [pack.series[long], pack.flags[long], start, end],
+            [cost_nusd[long], pack.quantity[long], np.ones(len(long), np.int64)],
+            1,
+            counters,
+        )
+        if added is None:
+            return None
+        (name, start, end), (cost, quantity, count) = added
+        parts = spread(start, end, cost, quantity, watermark_ms)
+        counted = np.where(parts.first, count[parts.span], 0)
+        return name[parts.span], parts.width, parts.bucket, parts.cost_nusd, parts.quantity, counted
 
     def _add_up(
         self, keys: Sequence[Ints], sums: Sequence[Column], unit_ms: int, counters: Counters
@@ -172,6 +173,13 @@ class Ledger:
         counters.accepted_nusd += int(rows.cost_nusd[accepted].sum())
         counters.accepted_events += int(rows.count[accepted].sum())
         counters.unmapped_nusd += int(rows.cost_nusd[counted == UNOWNED].sum())
+
+
+def _met(parts: Sequence[_Columns]) -> _Columns:
+    """Spans of different lengths meet in a bucket."""
+    columns = [np.concatenate([part[at] for part in parts]) for at in range(6)]
+    (name, width, bucket), (cost, quantity, count) = add_up(columns[:3], columns[3:])
+    return name, width, bucket, cost, quantity, count
 
 
 def _count(flags: Ints, cost: Ints, count: Ints, priced: Bools, counters: Counters) -> None:

@@ -1,6 +1,5 @@
 """Everything worked out once per distinct label set, in columns that the hot path can index."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
@@ -34,6 +33,7 @@ DAY_MS: Final = 86_400_000
 UNPRICED: Final = 0  # which of a series' lists of names money adds to: it has no price,
 PRICED: Final = 1  # it has one,
 NOTE: Final = 2  # or it is a remark on calibrated money
+_ROLES: Final = 3
 _UNNUMBERED: Final = -1
 _DAYS: Final = 1 << 24  # the year 9999 is 2,932,897 days from 1970, below 2**22
 
@@ -66,16 +66,16 @@ class Targets:
     """Lists of names that money adds to, numbered: pods of one service share theirs."""
 
     def __init__(self) -> None:
-        self._ids: dict[tuple[Name, ...], int] = {}
+        self._ids: dict[tuple[int, ...], int] = {}
         self._flat = _Column()
         self._first = _Column()
         self._first.rows.append(0)
 
-    def number(self, names: tuple[Name, ...], intern: Callable[[Name], int]) -> int:
+    def number(self, names: tuple[int, ...]) -> int:
         found = self._ids.get(names)
         if found is None:
             found = self._ids[names] = len(self._ids)
-            self._flat.rows += map(intern, names)
+            self._flat.rows += names
             self._first.rows.append(len(self._flat.rows))
         return found
 
@@ -115,7 +115,7 @@ class SeriesTable:
         self.targets = Targets()
         self._attributions: dict[Attribution, int] = {}
         self._attributed = _Column()  # which of the attributions each series has
-        self._lists: Ints = np.full((3, 0), _UNNUMBERED)  # of each role and attribution
+        self._lists: Ints = np.full((_ROLES, 0), _UNNUMBERED)  # of each role and attribution
         self.series: list[Series] = []
         self.names: list[Name] = []
         self._homes = _Column()
@@ -202,22 +202,25 @@ class SeriesTable:
         """Which list of names each series adds to, in the given role."""
         fresh = len(self._attributions) - self._lists.shape[1]
         if fresh:
-            self._lists = np.concatenate((self._lists, np.full((3, fresh), _UNNUMBERED)), axis=1)
+            self._lists = np.concatenate((self._lists, np.full((_ROLES, fresh), _UNNUMBERED)), axis=1)
         attributed = self._attributed.array[numbers]
         lists: Ints = self._lists[role, attributed]
         missing = np.flatnonzero(lists == _UNNUMBERED)
         if len(missing):
-            roles = np.broadcast_to(role, lists.shape)[missing].tolist()
-            for each, number in zip(roles, numbers[missing].tolist(), strict=True):
-                place = each, int(self._attributed.array[number])
-                if self._lists[place] == _UNNUMBERED:
-                    self._lists[place] = self._numbered(each, self.series[number].attribution)
+            roles = np.broadcast_to(role, lists.shape)[missing]
+            _, first = np.unique(attributed[missing] * _ROLES + roles, return_index=True)
+            for each in np.sort(first):
+                place = int(missing[each])
+                found = self.series[int(numbers[place])].attribution
+                self._lists[roles[each], attributed[place]] = self._numbered(int(roles[each]), found)
             lists = self._lists[role, attributed]
         return lists
 
     def _numbered(self, role: int, found: Attribution) -> int:
-        names = (found.rows + found.unpriced, found.rows, found.notes)[role]
-        return self.targets.number(names, self._intern)
+        names = found.notes if role == NOTE else found.rows
+        if role == UNPRICED:
+            names += found.unpriced
+        return self.targets.number(tuple(map(self._intern, names)))
 
     def prices(self, numbers: Ints, at_ms: Ints) -> NDArray[np.float64]:
         """Nano-dollars a unit of each, as the nearest double; NaN where the book has no price."""

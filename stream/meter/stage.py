@@ -137,21 +137,23 @@ class Meter:
         nothing = spend.Rows([], empty, empty, empty, empty, empty.astype(float), empty)
         shares = [nothing] * self._spend_partitions
         if rows is not None:
-            distinct, inverse = np.unique(rows.key, return_inverse=True)
-            names = [rows.names[number] for number in distinct]
-            home = self._table.homes[distinct]
+            begin = np.flatnonzero(np.diff(rows.key, prepend=-1))  # rows come in order of name
+            length = np.diff(begin, append=len(rows.key))
+            names = rows.key[begin]
+            home = self._table.homes[names]
             for partition in range(self._spend_partitions):
                 mine = np.flatnonzero(home == partition)
-                position = np.cumsum(home == partition) - 1
-                mask = home[inverse] == partition
+                key = np.repeat(np.arange(len(mine)), length[mine])
+                skipped = begin[mine] - (np.cumsum(length[mine]) - length[mine])
+                take = np.arange(len(key)) + skipped[key]
                 shares[partition] = spend.Rows(
-                    [names[number] for number in mine],
-                    position[inverse][mask],
-                    rows.width[mask],
-                    rows.bucket[mask],
-                    rows.cost_nusd[mask],
-                    rows.quantity[mask],
-                    rows.count[mask],
+                    [rows.names[number] for number in names[mine].tolist()],
+                    key,
+                    rows.width[take],
+                    rows.bucket[take],
+                    rows.cost_nusd[take],
+                    rows.quantity[take],
+                    rows.count[take],
                 )
         return [
             Output(

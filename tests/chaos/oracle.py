@@ -24,7 +24,7 @@ _LATE_MS: Final = 60_000
 _ATTO: Final = Decimal(10**18)
 _NANO: Final = 10**9
 _MAX_USD: Final = Decimal(10_000_000)
-DRIVER, CHILD = 0, 1
+DRIVER, CHILD, NOTE = 0, 1, 2
 
 
 @dataclass(frozen=True)
@@ -173,6 +173,9 @@ def _rows(estimate: dict[str, Any]) -> Iterable[Series]:
         scopes.append(f"account={labels['account']}")
         if "provider" in labels:
             scopes.append(f"billing={labels['provider']}/{labels['account']}/{service}")
+    if team == "unmapped":
+        members = [scope for scope in scopes if scope != team and not scope.startswith("billing=")]
+        yield from ((scope, "__unmapped__", NOTE) for scope in members)
     for scope in scopes:
         yield scope, "", DRIVER
         yield scope, driver, DRIVER

@@ -102,6 +102,10 @@ def essence(alert: Alert) -> dict[str, Any]:
     told["attached"] = sorted(each["scope"] for each in told["attached"])
     for role in ("drivers", "children"):
         told[role] = sorted(each["name"] for each in told[role])
-    return {
-        name: float(f"{value:.9g}") if isinstance(value, float) else value for name, value in told.items()
-    }
+    return {name: _rounded(value) for name, value in told.items()}
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _rounded(each) for name, each in value.items()}
+    return float(f"{value:.9g}") if isinstance(value, float) else value

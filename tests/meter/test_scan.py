@@ -14,8 +14,9 @@ from bench.workload import Variant, generate
 from stream.config import Config
 from stream.config import Meter as Limits
 from stream.messages import Messages
+from stream.meter import compiled
 from stream.meter.columns import Pack
-from stream.meter.compiled import Scanner
+from stream.meter.compiled import Scanner, reader
 from tests.meter.rig import START, Rig, envelope, estimate
 from tests.meter.test_batches import messages
 from tests.meter.test_decode import BAD_ESTIMATES, BAD_MESSAGES, mutated
@@ -214,3 +215,10 @@ def test_a_part_of_messages_is_messages() -> None:
     messages = in_one_buffer(values)
     assert list(messages) == values
     assert (list(messages[1:3]), messages[-1], len(messages)) == (values[1:3], SEQUENCED, 4)
+
+
+def test_which_reader_is_at_work_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert reader(Limits()) == "compiled"
+    assert reader(Limits(compiled=False)).startswith("Python, since meter.compiled is false")
+    monkeypatch.setattr(compiled, "COMPILED", False)
+    assert "install a C compiler" in reader(Limits())

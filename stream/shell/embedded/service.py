@@ -16,6 +16,7 @@ from stream.collect.http import ingest_application
 from stream.config import Config
 from stream.errors import UserError
 from stream.incidents.cost import cost
+from stream.meter.compiled import reader
 from stream.metrics import Metrics
 from stream.schema import topics
 from stream.schema.alerts import Alert
@@ -202,6 +203,7 @@ async def _run(service: Service) -> None:
         async with service.ports() as (ingest, api, metrics):
             host = service.config.serve.host
             print(f"database {_found(service.node)}", flush=True)
+            print(f"reader   {reader(service.config.meter)}", flush=True)
             print(f"ingest   http://{service.config.ingest.host}:{ingest}/v1/usage", flush=True)
             print(f"console  http://{host}:{api}/", flush=True)
             print(f"metrics  http://{service.config.metrics.host}:{metrics}/metrics", flush=True)

@@ -1,5 +1,6 @@
 """What runs in each Kafka process: `run_meter` and `run_worker` block until the process should end."""
 
+import logging
 from typing import Any
 
 from mode import Service
@@ -9,6 +10,7 @@ from stream.alerts.stage import Alerts
 from stream.burn.stage import Burn
 from stream.config import Config
 from stream.meter import price
+from stream.meter.compiled import reader
 from stream.meter.stage import Meter, attributor_of
 from stream.metrics import Metrics
 from stream.notify.delivery import Outcomes
@@ -21,6 +23,8 @@ from stream.shell.kafka.notify import NotifyService
 from stream.shell.kafka.observe import LagService, Observer, exposed
 from stream.shell.kafka.partition import Hooks, Kind
 from stream.shell.kafka.service import StageService
+
+_log = logging.getLogger(__name__)
 
 
 def meter_kind(config: Config) -> Kind:
@@ -51,6 +55,7 @@ def alerts_kind(config: Config) -> Kind:
 
 
 def build_meter(config: Config, hooks: Hooks) -> Service:
+    _log.info("the meter's reader: %s", reader(config.meter))
     return MeterService(config.kafka, meter_kind(config), hooks, config.meter.compiled)
 
 
