@@ -39,7 +39,7 @@ def test_our_image_is_built_on_an_exact_python_and_is_not_root() -> None:
     assert stages[0] == f"{stages[1]} AS build" and len(stages) == 2
     assert re.fullmatch(r"python:3\.12\.\d+-slim-bookworm", stages[1])
     assert re.search(r"^USER burnline$", DOCKERFILE, re.MULTILINE)
-    assert "--constraint requirements.lock" in DOCKERFILE
+    assert "--constraint /build/requirements.lock" in DOCKERFILE
     assert 'ENTRYPOINT ["burnline"]' in DOCKERFILE
 
 

@@ -209,4 +209,4 @@ async def test_a_page_links_to_a_runbook_that_is_served(client: aiohttp.ClientSe
         assert "## Contain" in await answer.text()
     async with client.get("/runbooks/..%2F..%2Fconfig") as answer:
         assert answer.status == 404
-        assert "there are burn-vs-baseline, burn-vs-budget, emergency, step" in (await answer.json())["error"]
+        assert "there are burn-vs-baseline, burn-vs-budget, change-point" in (await answer.json())["error"]
