@@ -91,7 +91,7 @@ class _Told:
     """Prints transitions as they come and counts them."""
 
     def __init__(self, as_json: bool) -> None:
-        self.count: dict[str, int] = {"page": 0, "ticket": 0}
+        self.count: dict[str, int] = {"page": 0, "ticket": 0, "digest": 0}
         self.open: dict[str, Alert] = {}
         self._json = as_json
 
@@ -159,6 +159,7 @@ def _close(node: Node, readings: list[Reading], told: _Told, as_json: bool) -> N
             "identity": identity,
             "pages": told.count["page"],
             "tickets": told.count["ticket"],
+            "digests": told.count["digest"],
             "still_firing": sorted(told.open),
             "scopes_nusd": {one.scope: one.total_nusd for one in figures},
             "files": [
@@ -198,8 +199,9 @@ def _close(node: Node, readings: list[Reading], told: _Told, as_json: bool) -> N
         console.print(f"  {count:,} rejected: {reason}", highlight=False)
     if counters.unpriced_events:
         console.print(f"  {counters.unpriced_events:,} have neither a cost nor a price", highlight=False)
+    digests = f", {_counted(told.count, 'digest')}" if told.count["digest"] else ""
     console.print(
-        f"[bold]{_counted(told.count, 'page')}, {_counted(told.count, 'ticket')}[/], "
+        f"[bold]{_counted(told.count, 'page')}, {_counted(told.count, 'ticket')}{digests}[/], "
         f"{len(told.open)} still firing at the end",
         highlight=False,
     )
