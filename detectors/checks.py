@@ -243,7 +243,9 @@ CHECKS: Final[tuple[Check, ...]] = (
 def _views(
     *, scopes: int = 5, duration_s: int = 5400, every_s: int = 60, events: tuple[Event, ...] = EVENTS
 ) -> Iterator[View]:
-    return synthetic_views(seed=7, scopes=scopes, duration_s=duration_s, every_s=every_s, events=events)
+    return synthetic_views(
+        seed=7, scopes=scopes, duration_s=duration_s, every_s=every_s, events=events, last_forbidden=True
+    )
 
 
 def _run(detector: type[Detector], instance: Detector, views: Iterable[View]) -> list[Scores]:

@@ -31,6 +31,7 @@ def synthetic_views(
     baseline: Literal["none", "day", "hour"] = "hour",
     budget_ratio: float | None = 1.25,
     events: Sequence[Event] = (),
+    last_forbidden: bool = False,
 ) -> Iterator[View]:
     """Views at START_S + every_s, + 2 every_s, ... up to and including START_S + duration_s.
 
@@ -43,7 +44,8 @@ def synthetic_views(
 
     `baseline` "hour" knows the season, "day" only the level, with a spread as wide as the season.
     `budget_ratio` is the budget as a multiple of a month at that level. Scopes are first seen `history_s`
-    before START_S. Arrays are read-only.
+    before START_S. With `last_forbidden` what the last scope spends has always been against a rule. Arrays
+    are read-only.
     """
     world = World(
         seed=seed,
@@ -57,6 +59,7 @@ def synthetic_views(
         baseline=baseline,
         budget_ratio=budget_ratio,
         events=events,
+        last_forbidden=last_forbidden,
     )
     for time_s in range(START_S + every_s, START_S + duration_s + 1, every_s):
         turned = time_s // 60 != (time_s - every_s) // 60

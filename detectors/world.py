@@ -61,11 +61,12 @@ class World:
         baseline: str,
         budget_ratio: float | None,
         events: Sequence[Event],
+        last_forbidden: bool,
     ) -> None:
         random = np.random.default_rng(seed)
         self.names = [f"service=shop/s{i}" for i in range(scopes)]
-        # The last one is against a rule, so that there is one with something to say.
-        self.forbidden_s = np.where(np.arange(scopes) < scopes - 1, np.nan, 366.0 * DAY_S)
+        forbidden = (np.arange(scopes) == scopes - 1) & last_forbidden
+        self.forbidden_s = np.where(forbidden, 366.0 * DAY_S, np.nan)
         self.level = np.geomspace(*level_usd_per_hour, scopes)
         self.phase = random.uniform(0, 2 * np.pi, scopes)
         self.season, self.noise, self.sample_s = season, noise, sample_s
