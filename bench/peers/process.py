@@ -30,15 +30,17 @@ class Usage:
     @classmethod
     def of(cls, group: int) -> "Usage":
         ticks = held_bytes = peak_bytes = 0
-        for process in Path("/proc").glob("[0-9]*"):
+        for process in filter(str.isdigit, os.listdir("/proc")):
             with suppress(OSError):
+                # Asked first because it is cheap: all this happens 20 times a second beside the peer.
+                if os.getpgid(int(process)) != group:
+                    continue
                 # proc(5): what follows the name in parentheses begins with the third field
-                fields = (process / "stat").read_text().rpartition(")")[2].split()
-                if int(fields[2]) == group:
-                    ticks += sum(map(int, fields[11:15]))  # utime, stime, cutime, cstime
-                    status = (process / "status").read_text()
-                    held_bytes += _bytes_of("VmRSS:", status)
-                    peak_bytes += _bytes_of("VmHWM:", status)
+                fields = Path("/proc", process, "stat").read_text().rpartition(")")[2].split()
+                ticks += sum(map(int, fields[11:15]))  # utime, stime, cutime, cstime
+                status = Path("/proc", process, "status").read_text()
+                held_bytes += _bytes_of("VmRSS:", status)
+                peak_bytes += _bytes_of("VmHWM:", status)
         return cls(ticks / _TICKS_A_SECOND, held_bytes, peak_bytes)
 
 
