@@ -134,9 +134,9 @@ def _notes(feedback: Feedback, own: list[Past], removed: tuple[Past, ...]) -> It
     itself = problem(feedback.alert)
     match feedback.verdict:
         case Verdict.REAL:
-            yield "What it spent is left out of what is normal. A later verdict that would hide it says so."
+            yield "A later verdict that would hide it says so. The baseline does not leave it out yet."
         case Verdict.EXPECTED:
-            yield "What it spent is left out of what is normal."
+            yield "The baseline does not leave it out yet."
             if feedback.ceiling_usd_per_hour is not None:
                 ceiling = text.usd(feedback.ceiling_usd_per_hour)
                 yield f"Up to {ceiling}/h is planned at the same time (UTC) of each week; above it pages."
@@ -150,8 +150,8 @@ def _notes(feedback: Feedback, own: list[Past], removed: tuple[Past, ...]) -> It
                 )
         case Verdict.NEW_NORMAL:
             yield (
-                "What is normal is learnt anew from its beginning: for 6 hours detectors that need a normal "
-                "say nothing of this scope, and budgets still do."
+                "It is noted. The baseline does not learn anew by it yet: what lasts becomes normal within "
+                "one to three weeks."
             )
     if any(one.alert.state != State.RESOLVED and one.alert.severity == Severity.PAGE for one in removed):
         yield "An alert that still fires is among those removed: it is resolved when all is clear."

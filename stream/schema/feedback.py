@@ -23,11 +23,10 @@ HIGHEST_FACTOR: Final = 3.0
 class Verdict(StrEnum):
     """What an alert was.
 
-    `real`: money ran away. It is left out of what is normal, and a change that would hide it is told.
-    `expected`: planned, and not normal. It is left out of what is normal; with a `ceiling` it is quiet at
-    the same time of each week.
+    `real`: money ran away. A change that would hide it is told.
+    `expected`: planned, and not normal. With a `ceiling` it is quiet at the same time of each week.
     `false`: nothing of interest. The threshold of its detectors rises for its scope.
-    `new_normal`: the spend is here to stay. What is normal is learnt anew from `since_s` on.
+    `new_normal`: the spend is here to stay. It is noted: no verdict reaches the baseline yet.
     """
 
     REAL = "real"
