@@ -18,11 +18,14 @@ from detectors.evaluation.corpus import BadCorpus, Series, read
 from detectors.evaluation.judge import Verdict, group_points, judge, report, run_all, total_line
 from detectors.evaluation.nab import Floats, scale
 from detectors.evaluation.windowed_gaussian import WindowedGaussian
+from detectors.novelty import Novelty
 from detectors.series import SeriesScorer
 
-SCORERS: Final[dict[str, Callable[[], SeriesScorer]]] = {kind.name: kind for kind in (WindowedGaussian,)}
+SCORERS: Final[dict[str, Callable[[], SeriesScorer]]] = {
+    kind.name: kind for kind in (Novelty, WindowedGaussian)
+}
 Name = StrEnum("Name", {name: name for name in SCORERS})  # type: ignore[misc]  # choices of the command line
-DEFAULT: Final = Name(WindowedGaussian.name)
+DEFAULT: Final = Name(Novelty.name)
 
 console = Console(stderr=True)
 
