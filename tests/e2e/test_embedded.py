@@ -32,7 +32,7 @@ def running(config: Path) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         assert process.stdout is not None
-        for expected in ("database", "ingest", "console", "metrics"):
+        for expected in ("database", "reader", "ingest", "console", "metrics"):
             assert process.stdout.readline().startswith(expected)
         yield process
     finally:
