@@ -102,14 +102,14 @@ async def test_a_partition_goes_on_from_state_and_offset_and_drops_what_it_alrea
     hooks, told = Hooks(), []
     hooks.on_commit.append(lambda stage, commit, seconds: told.append(len(commit.state)))
     usage = TopicPartition(cluster.topic_prefix + topics.USAGE, 0)
-    first = OwnedPartition(cluster, METER, 0, hooks)
+    first = OwnedPartition(cluster, METER, 0, hooks, asyncio.Lock())
     await first.own()
     assert first.positions == {usage: 0}
     first.take(batch("a", "b", "a"))
     await first.commit()
     await first.commit()  # nothing new: nothing written
     assert told == [2]
-    second = OwnedPartition(cluster, METER, 0, hooks)
+    second = OwnedPartition(cluster, METER, 0, hooks, asyncio.Lock())
     await second.own()
     assert second.positions == {usage: 3}
     second.take(batch("a", "b", "a"))  # all before the position
@@ -120,7 +120,7 @@ async def test_a_partition_goes_on_from_state_and_offset_and_drops_what_it_alrea
 
 
 async def test_a_stage_that_failed_half_way_is_never_committed(cluster: Kafka) -> None:
-    broken = OwnedPartition(cluster, METER, 0, Hooks())
+    broken = OwnedPartition(cluster, METER, 0, Hooks(), asyncio.Lock())
     await broken.own()
     bad = batch("a", "b")
     bad.values = [record("a", 1), b"no JSON"]
@@ -128,7 +128,7 @@ async def test_a_stage_that_failed_half_way_is_never_committed(cluster: Kafka) -
         broken.take(bad)
     broken.take(batch("c", first=2))
     await broken.commit()
-    heir = OwnedPartition(cluster, METER, 0, Hooks())
+    heir = OwnedPartition(cluster, METER, 0, Hooks(), asyncio.Lock())
     await heir.own()
     assert isinstance(heir.stage, Toy)
     assert not heir.stage.count
@@ -145,7 +145,7 @@ async def test_an_open_transaction_of_a_dead_owner_is_decided_by_the_fence(clust
     await dead.start()
     await dead.begin_transaction()
     await dead.send_and_wait(state, b"never committed", b"a", 0)
-    heir = OwnedPartition(cluster, METER, 0, Hooks())
+    heir = OwnedPartition(cluster, METER, 0, Hooks(), asyncio.Lock())
     await heir.own()
     assert isinstance(heir.stage, Toy)
     assert not heir.stage.count

@@ -56,7 +56,10 @@ class Kind:
 class OwnedPartition:
     """A stage, its writer and its read positions."""
 
-    def __init__(self, kafka: Kafka, kind: Kind, partition: int, hooks: Hooks) -> None:
+    def __init__(
+        self, kafka: Kafka, kind: Kind, partition: int, hooks: Hooks, restoring: asyncio.Lock
+    ) -> None:
+        """`restoring` is held while state rows are: those of one partition at a time."""
         self.partition = partition
         self.stage = kind.make(partition)
         self.positions: dict[TopicPartition, int] = {}
@@ -68,6 +71,7 @@ class OwnedPartition:
         first = self._sources[kind.inputs[0]]
         self._writer = PartitionWriter(kafka, kind.name, self._group, first, self._state)
         self._hooks = hooks
+        self._restoring = restoring
         self._committing = asyncio.Lock()
         self._closed = False
 
@@ -75,9 +79,10 @@ class OwnedPartition:
         """Fence the former owner, then restore, then read the positions: this order makes it correct."""
         await self._writer.fence()
         sources = list(self._sources.values())
-        rows, self.positions = await state.resume(self._kafka, self._group, self._state, sources)
-        # In a thread: a second of this for each 5,000 scopes would hold up the group's heartbeats.
-        await asyncio.to_thread(self.stage.restore, rows)
+        async with self._restoring:
+            rows, self.positions = await state.resume(self._kafka, self._group, self._state, sources)
+            # In a thread: a second of this for each 5,000 scopes would hold up the group's heartbeats.
+            await asyncio.to_thread(self.stage.restore, rows)
         crash.passed(self._name, "after-restore")
 
     def take(self, batch: Batch) -> None:
@@ -125,6 +130,8 @@ class Partitions:
         self._kafka = kafka
         self._kind = kind
         self._hooks = hooks
+        # Rows are as large as what they fill: all partitions' at once would be twice the memory.
+        self._restoring = asyncio.Lock()
         hooks.stages[kind.name] = self.stages
 
     def stages(self) -> dict[int, Stage]:
@@ -132,12 +139,15 @@ class Partitions:
         return {partition: owned.stage for partition, owned in self.owned.items()}
 
     async def own(self, numbers: Iterable[int], ready: Callable[[Sequence[OwnedPartition]], bool]) -> None:
-        """Own these partitions, side by side.
+        """Own these partitions, side by side but for their restoring.
 
         They take records from when all are ready. `ready` is then called with them, in the same step;
         if it says no (the group has moved on), they are let go.
         """
-        fresh = [OwnedPartition(self._kafka, self._kind, number, self._hooks) for number in numbers]
+        fresh = [
+            OwnedPartition(self._kafka, self._kind, number, self._hooks, self._restoring)
+            for number in numbers
+        ]
         try:
             await asyncio.gather(*(owned.own() for owned in fresh))
             if ready(fresh):
