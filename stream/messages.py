@@ -4,6 +4,8 @@ from array import array
 from collections.abc import Iterator, Sequence
 from typing import overload
 
+import numpy as np
+
 
 class Messages(Sequence[bytes]):
     """Messages within one buffer, as their places and sizes in bytes. One becomes an object of its own only
@@ -15,6 +17,17 @@ class Messages(Sequence[bytes]):
         self.buffer = buffer
         self.begins = begins
         self.sizes = sizes
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Messages]") -> "Messages":
+        """Messages of several buffers, in one."""
+        begins, sizes = array("q"), array("q")
+        before = 0
+        for part in parts:
+            begins.frombytes((np.frombuffer(part.begins, np.int64) + before).tobytes())
+            sizes.extend(part.sizes)
+            before += len(part.buffer)
+        return cls(b"".join(part.buffer for part in parts), begins, sizes)
 
     def __len__(self) -> int:
         return len(self.begins)

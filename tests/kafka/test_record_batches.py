@@ -2,16 +2,26 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.codec import gzip_encode, lz4_encode, snappy_encode, zstd_encode
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
-from stream.shell.kafka.record_batches import RecordBatch, columns, give_batches, joined, places
+from stream.messages import Messages
+from stream.shell.kafka.record_batches import (
+    RecordBatch,
+    columns,
+    give_batches,
+    joined,
+    places,
+    unpacked,
+)
 from stream.shell.kafka.records import Records
 from tests.services.topics import TopicFactory
 
@@ -60,12 +70,16 @@ async def transact(kafka: str, topic: str, values: list[bytes], commit: bool, na
         await (producer.commit_transaction() if commit else producer.abort_transaction())
 
 
+CODECS = ["gzip", "snappy", "lz4", "zstd"]
+
+
 @pytest.mark.parametrize("isolation", ["read_committed", "read_uncommitted"])
 async def test_plain_packed_committed_and_aborted(kafka: str, topics: TopicFactory, isolation: str) -> None:
     topic = await topics(1)
     await send(kafka, topic, [b"%d" % number for number in range(300)])
     await transact(kafka, topic, [b"aborted"] * 3, commit=False, name="a")
-    await send(kafka, topic, [b"packed %d" % number for number in range(200)], compression_type="gzip")
+    for codec in CODECS:
+        await send(kafka, topic, [b"packed %d" % number for number in range(50)], compression_type=codec)
     await transact(kafka, topic, [b"committed"] * 3, commit=True, name="a")
     await transact(kafka, topic, [b"aborted again"], commit=False, name="b")
     for start in (0, 1, 150, 299, 300, 302, 310, 450):
@@ -76,6 +90,20 @@ async def test_plain_packed_committed_and_aborted(kafka: str, topics: TopicFacto
     assert (b"aborted" in values) == (isolation == "read_uncommitted")
     assert values.count(b"committed") == 3
     assert len(values) == 503 + (4 if isolation == "read_uncommitted" else 0)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+async def test_what_the_broker_compresses_itself(kafka: str, topics: TopicFactory, codec: str) -> None:
+    """With the codecs' other implementation, Java's, which most producers use."""
+    topic = await topics(settings={"compression.type": codec})
+    values = [b"%d " % number * 100 for number in range(300)]
+    for part in (values[:100], values[100:101], values[101:]):
+        await send(kafka, topic, part)
+    for start in (0, 99, 100, 101, 250):
+        for whole, in_place in ((False, False), (True, False), (True, True)):
+            rows, position = await read(kafka, topic, whole, start, in_place=in_place)
+            assert [value for value, _, _ in rows] == values[start:]
+            assert position == len(values)
 
 
 @pytest.mark.parametrize("clock", ["LogAppendTime", "CreateTime"])
@@ -102,7 +130,7 @@ async def test_either_clock_and_deleted_rows(kafka: str, clock: str) -> None:
         await admin.close()
 
 
-def batch_of(values: list[bytes | None], first: int = 7) -> bytes:
+def batch_of(values: Sequence[bytes | None], first: int = 7) -> bytes:
     """A record batch as a broker stores it; records have keys and headers of different sizes."""
     builder = DefaultRecordBatchBuilder(2, 0, False, -1, -1, -1, 1 << 20)
     for number, value in enumerate(values):
@@ -163,6 +191,44 @@ def test_batches_that_follow_each_other_and_more_than_fit_at_first() -> None:
     assert list(found.values) == [*(b"%d" % number for number in range(3000)), *(v or b"" for v in VALUES)]
     assert list(found.offsets) == [*range(3000), *range(5000, 5005)]
     assert list(found.values[2999:3001]) == [b"2999", b"one"]
+
+
+def test_joined_messages_stay_in_one_buffer() -> None:
+    parts = []
+    for values, first in (([b"one", b""], 0), ([b"three"], 2), ([b"four", b"five"], 9)):
+        batch = batch_of(values, first)
+        records = Records(batch)
+        assert records.add(0, 0)
+        parts.append(places(batch, records))
+    whole = joined(parts)
+    assert isinstance(whole.values, Messages)
+    assert list(whole.values) == [b"one", b"", b"three", b"four", b"five"]
+    assert list(whole.offsets) == [0, 1, 2, 9, 10]
+
+
+PACKERS = {1: gzip_encode, 2: snappy_encode, 3: lz4_encode, 4: zstd_encode}
+
+
+def packed(batch: bytes, codec: int) -> bytes:
+    found = bytearray(batch[:61] + PACKERS[codec](batch[61:]))
+    found[22] |= codec
+    found[8:12] = (len(found) - 12).to_bytes(4)
+    return bytes(found)
+
+
+@pytest.mark.parametrize("codec", PACKERS)
+def test_an_unpacked_batch_is_as_one_that_never_was_packed(codec: int) -> None:
+    plain = batch_of(VALUES)
+    assert unpacked(packed(plain, codec)) == plain == unpacked(plain)
+
+
+@pytest.mark.parametrize("codec", PACKERS)
+def test_the_name_of_a_header_may_be_any_bytes(codec: int) -> None:
+    """Which aiokafka does not take, while a broker does."""
+    wrong = batch_of(VALUES).replace(b"\x02h", b"\x02\xff")
+    with pytest.raises(UnicodeDecodeError):
+        aiokafkas(wrong)
+    assert found_in(wrong) == found_in(unpacked(packed(wrong, codec))) == aiokafkas(batch_of(VALUES))
 
 
 @pytest.mark.parametrize("change", range(1, 256, 37))

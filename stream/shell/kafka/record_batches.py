@@ -2,15 +2,16 @@
 
 aiokafka's `getmany` makes a `ConsumerRecord` of every record, which costs more than all that the meter then
 does with it. Here the records of a batch become three columns; with `in_place`, messages are not even copied
-out of what was fetched (`records.pyx`), unless it is compressed. It rests on private names of aiokafka, read
+out of what was fetched (`records.pyx`), or was unpacked of it. It rests on private names of aiokafka, read
 at one version and held by `tests/kafka/test_contract.py`; `kafka.read_batches: false` does without.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from aiokafka import TopicPartition
+from aiokafka.codec import gzip_decode, lz4_decode, snappy_decode, zstd_decode
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult, PartitionRecords
 from aiokafka.errors import CorruptRecordException
@@ -25,6 +26,17 @@ except ImportError:  # there was no C compiler to build it
 
 _LOG_APPEND_TIME: Final = 1
 _LOG_OVERHEAD: Final = 12  # bytes before and with a batch's length, which that does not count
+
+# What the last bits of a batch's attributes say of its records, and where those bits and the records are.
+_CODECS: Final[Mapping[int, Callable[[bytes], bytes]]] = {
+    1: gzip_decode,
+    2: snappy_decode,
+    3: lz4_decode,
+    4: zstd_decode,
+}
+_CODEC_BITS: Final = 7
+_ATTRIBUTES: Final = 22
+_RECORDS: Final = 61
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +84,23 @@ class BatchRecords(PartitionRecords):
             ):
                 if found:
                     yield places(self._records.fetched, found)
-                records = list(batch)
-                if records and records[0].offset < self.next_fetch_offset:
-                    records = [record for record in records if record.offset >= self.next_fetch_offset]
-                if records:
-                    yield columns(records)
+                yield from self._unpacked(batch)
             self.next_fetch_offset = batch.next_offset
         if found:
             yield places(self._records.fetched, found)
+
+    def _unpacked(self, batch: Any) -> Iterator[RecordBatch]:
+        """A batch that could not be read where it is."""
+        if self.in_place:
+            plain = unpacked(self._records.fetched[self._records.begin : self._records.place])
+            found = Records(plain)
+            if found.add(0, self.next_fetch_offset):
+                if found:
+                    yield places(plain, found)
+                return
+        records = [record for record in batch if record.offset >= self.next_fetch_offset]
+        if records:
+            yield columns(records)
 
     def _sound(self, batch: Any, found: "Records | None") -> bool:
         sound = None if found is None else found.sound(self._records.begin)
@@ -93,6 +114,18 @@ class BatchRecords(PartitionRecords):
         if batch.is_control_batch and self._contains_abort_marker(batch):
             self._aborted_producers.discard(batch.producer_id)
         return batch.is_transactional and batch.producer_id in self._aborted_producers
+
+
+def unpacked(batch: bytes) -> bytes:
+    """A record batch with its records not compressed; its checksum is not made anew."""
+    codec = _CODECS.get(batch[_ATTRIBUTES] & _CODEC_BITS)
+    if codec is None:
+        return batch
+    head = bytearray(batch[:_RECORDS])
+    head[_ATTRIBUTES] &= ~_CODEC_BITS
+    records = codec(batch[_RECORDS:])
+    head[8:12] = (len(head) + len(records) - _LOG_OVERHEAD).to_bytes(4)
+    return bytes(head) + records
 
 
 def columns(records: list[Any]) -> RecordBatch:
@@ -153,7 +186,12 @@ def joined(batches: Sequence[RecordBatch]) -> RecordBatch:
     if len(offsets) != sum(len(batch.offsets) for batch in batches):
         offsets = [offset for batch in batches for offset in batch.offsets]
     return RecordBatch(
-        [value for batch in batches for value in batch.values],
+        _values([batch.values for batch in batches]),
         offsets,
         [time_ms for batch in batches for time_ms in batch.timestamps_ms],
     )
+
+
+def _values(parts: Sequence[Sequence[bytes]]) -> Sequence[bytes]:
+    kept = [part for part in parts if isinstance(part, Messages)]
+    return Messages.joined(kept) if len(kept) == len(parts) else [value for part in parts for value in part]
