@@ -29,7 +29,8 @@ from tests.services import KafkaServer
 FAUST_SHARE: Final = 100
 FAUST_TABLES: Final = ("services", "teams")
 
-_RAW: Final = Contender("raw read", "the limit: getmany only, single messages")
+_RAW: Final = Contender("raw read", "the limit: getmany only, single messages, cycles looked for rarely")
+_RAW_AS_IT_COMES: Final = Contender("raw read as it comes", "the same, with Python's default for cycles")
 _METER: Final = Contender(
     "meter single", "burnline meter, transactions on, single messages", ("total", "team", "service")
 )
@@ -45,6 +46,12 @@ _FAUST: Final = Contender(
 RATIOS: Final = (
     Ratio("kafka: meter / faust agent", "meter single", "faust agent", "the same single messages"),
     Ratio("kafka: meter / raw read", "meter single", "raw read", "share of the limit, single messages"),
+    Ratio(
+        "kafka: meter / raw read as it comes",
+        "meter single",
+        "raw read as it comes",
+        "what a loop of getmany costs that tunes nothing",
+    ),
     *(
         Ratio(f"kafka: meter {variant} / meter single", f"meter {variant}", "meter single", packed)
         for variant, packed in _PACKED.items()
@@ -107,6 +114,7 @@ def _entries(drop: int, filled: _Filled) -> Iterator[Entry]:
         return Entry(contender, partial(_settled, measure, kafka) if settle else measure, work.oracle)
 
     yield entry(_RAW, "bench.kafka.raw", Variant.SINGLE)
+    yield entry(_RAW_AS_IT_COMES, "bench.kafka.raw_as_it_comes", Variant.SINGLE)
     yield entry(_METER, "bench.kafka.meter", Variant.SINGLE, settle=True)
     yield entry(_FAUST, "bench.kafka.faust_agent", "faust")
     for variant, about in _PACKED.items():
