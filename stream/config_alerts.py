@@ -44,10 +44,12 @@ class Alerting(Section):
     """share of a wider scope's excess that a narrower one must make up to be its cause"""
     group_wait_s: Annotated[int, Field(ge=0)] = 20
     """least age at which a scope that has parts may fire, so that the part at fault is found first"""
-    runbook_url: str = "http://127.0.0.1:9107/runbooks/{detector}"
-    """link on a page; `{detector}` and `{scope}` are filled in"""
+    runbook_url: str = "http://127.0.0.1:9107/runbooks/{detector}?alert={key}"
+    """link on a page; `{detector}`, `{scope}` and `{key}`, the alert's, are filled in"""
     console_url: str = "http://127.0.0.1:9107"
     """where people reach the console; the link on a page begins with it"""
+    contain_count: Annotated[int, Field(ge=0, le=100_000)] = 10
+    """how many pods or machines the commands on a page leave running"""
     digest: Digest = Digest()
     """the daily digest"""
 

@@ -174,12 +174,12 @@ def matches(match: Match, scope: str, labels: Mapping[str, str], owners: Iterabl
         return True
     if not match.labels:
         return False
-    known = _owned(labels, owners)
+    known = owned(labels, owners)
     return all(fnmatch.fnmatchcase(known.get(name, ""), value) for name, value in match.labels.items())
 
 
-def _owned(labels: Mapping[str, str], owners: Iterable[OwnerRule]) -> dict[str, str]:
-    """As the meter adds them, but for values that are made of other labels."""
+def owned(labels: Mapping[str, str], owners: Iterable[OwnerRule]) -> dict[str, str]:
+    """The labels with those that owner rules add: as the meter does, but for values made of other labels."""
     added: dict[str, str] = {}
     for rule in owners:
         if all(fnmatch.fnmatchcase(labels.get(name, ""), value) for name, value in rule.match.items()):

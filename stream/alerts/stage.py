@@ -39,7 +39,6 @@ class Alerts:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._rules = config.alerts
         self._clock = Clock()
         self._watch = Watch(config, self._suspects)
         self._waiting: dict[tuple[int, int], Evaluation] = {}
@@ -64,7 +63,7 @@ class Alerts:
         A pending one has no dedup key yet. Attached scopes are listed in their cause's `attached`.
         """
         return [
-            track.alert(self._clock.now_s, self._rules)
+            self._watch.alert(track, self._clock.now_s)
             for track in sorted(self._watch.tracks.values(), key=lambda track: track.scope)
             if track.life.rung or track.cause in (None, track.scope)
         ]

@@ -1,12 +1,14 @@
 """How money, times and alerts are written for people. The only place that does."""
 
 import datetime as dt
+import re
 from typing import Final
 from urllib.parse import quote
 
 from stream.config_alerts import Alerting
 from stream.schema.alerts import Alert, Planned, State
 
+_KEY: Final = re.compile(r"[?&]\w+=\{key\}")
 NANO: Final = 1_000_000_000
 
 
@@ -81,11 +83,15 @@ def over_plan(plan: Planned, burn_usd_per_hour: float) -> str:
     )
 
 
-def runbook_url(rules: Alerting, detector: str, scope: str) -> str:
-    """`runbook_url` with {detector} and {scope} filled in; other braces are left as they are."""
-    return rules.runbook_url.replace("{detector}", quote(detector, safe="")).replace(
-        "{scope}", quote(scope, safe="")
-    )
+def runbook_url(rules: Alerting, detector: str, scope: str, key: str = "") -> str:
+    """`runbook_url` with {detector}, {scope} and {key} filled in; other braces are left as they are.
+
+    Without a key its parameter is left out.
+    """
+    url = rules.runbook_url if key else _KEY.sub("", rules.runbook_url)
+    for place, value in (("{detector}", detector), ("{scope}", scope), ("{key}", key)):
+        url = url.replace(place, quote(value, safe=""))
+    return url
 
 
 def console_url(rules: Alerting, scope: str) -> str:

@@ -8,6 +8,7 @@ import msgspec
 from stream.alerts import lifecycle
 from stream.alerts.blame import blame
 from stream.alerts.board import Board
+from stream.alerts.contain import Containment
 from stream.alerts.digest import Digests
 from stream.alerts.flaps import Flaps
 from stream.alerts.grouping import Grouping, Member
@@ -35,6 +36,7 @@ class Watch:
         self.reports = Reports()
         self.tracks: dict[str, Track] = {}
         self.transitions: list[Alert] = []
+        self._containment = Containment(config)
         self._rules = config.alerts
         self._grouping = Grouping(config.scopes, config.alerts.explains)
         self._suspects = suspects
@@ -69,7 +71,11 @@ class Watch:
                 if has_it != track.acknowledged:
                     track.acknowledged = has_it
                     track.life.spent_s = now_s
-                    self.transitions.append(track.alert(now_s, self._rules))
+                    self.transitions.append(self.alert(track, now_s))
+
+    def alert(self, track: Track, now_s: int) -> Alert:
+        """The alert of a scope as it stands, with the ways to contain it."""
+        return self._containment.told(track.alert(now_s, self._rules))
 
     def rows(self) -> dict[bytes, bytes]:
         rows = {_SCOPE + scope.encode(): msgspec.json.encode(track) for scope, track in self.tracks.items()}
@@ -156,7 +162,7 @@ class Watch:
             track.fire(now_s, self.flaps.count(track.scope, now_s))
             found = blame(self._suspects(), track.onset_s, track.latest.labels)
             track.blame = found or track.blame
-        self.transitions.append(track.alert(now_s, self._rules))
+        self.transitions.append(self.alert(track, now_s))
 
 
 def _lent_s(attached: list[Track], level: Level | None) -> int | None:

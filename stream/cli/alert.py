@@ -73,6 +73,26 @@ def list_(config: ConfigFile = None, url: Url = None, as_json: Json = False) -> 
 
 
 @app.command()
+def show(alert: Key, config: ConfigFile = None, url: Url = None, as_json: Json = False) -> None:
+    """One alert as its page says it, with every command that contains it and its undo.
+
+    Example: burnline alert show service=shop/checkout
+    """
+    found = connect(config, url).get("/api/v1/alerts/one", {"alert": alert})
+    if as_json:
+        people.print_json(found["alert"])
+        return
+    print(found["page"])
+    for step in found["alert"]["steps"]:
+        print(f"\n{step['id']}: {step['what']}")
+        if step["missing"]:
+            print(f"  fill in     {', '.join(f'<{name}>' for name in step['missing'])}")
+        if step["before"]:
+            print(f"  look first  {step['before']}")
+        print(f"  run         {step['run']}\n  undo        {step['undo']}")
+
+
+@app.command()
 def ack(
     alert: Key, note: Note = "", config: ConfigFile = None, url: Url = None, as_json: Json = False
 ) -> None:

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from stream.alerts import text
+from stream.alerts import contain, text
 from stream.notify.notices import DELIVERY, SPEND
 from stream.notify.words import line, short
-from stream.schema.alerts import Alert, Digest, DigestLine, State
+from stream.schema.alerts import Alert, Digest, DigestLine, State, Step
 from stream.schema.signals import Share
 
 _MOST: Final = 3  # of drivers, parts and attached scopes: what fits in one look
+_MOST_STEPS: Final = 2
 _MOST_LINES: Final = 50  # of a digest
 _REASON: Final = 300  # characters
 
@@ -48,6 +49,8 @@ def _facts(alert: Alert) -> Iterator[tuple[str, list[str]]]:
         more = len(alert.attached) - _MOST
         yield "also moves", [", ".join(also) + (f" and {more} more" if more > 0 else "")]
     yield "deploy", _deploy(alert)
+    if alert.steps:
+        yield "contain", _contain(alert)
     yield "how sure", [_how_sure(alert)]
 
 
@@ -118,6 +121,21 @@ def _deploy(alert: Alert) -> list[str]:
     when = text.clock(alert.blame.time_s, alert.onset_s)
     said = f"{short(alert.blame.what)} at {when}, {alert.blame.probability:.0%} likely to blame"
     return [said, alert.blame.url] if alert.blame.url else [said]
+
+
+def steps(alert: Alert) -> list[Step]:
+    """The ways to contain it that a page has room for. None of them lacks a label."""
+    return contain.ready(alert)[:_MOST_STEPS]
+
+
+def _contain(alert: Alert) -> list[str]:
+    part = "" if alert.steps_of == alert.scope else f", in {short(alert.steps_of)}"
+    lines = []
+    for step in steps(alert):
+        first = [f"first: {step.before}"] if step.before else []
+        lines += [step.what + part, *first, step.run, f"undo: {step.undo}"]
+    missing = " or ".join(alert.steps[0].missing)
+    return lines or [f"as the runbook says: no label of {short(alert.steps_of)} names its {missing}"]
 
 
 def _how_sure(alert: Alert) -> str:

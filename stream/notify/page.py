@@ -1,4 +1,4 @@
-"""The complete text of a page, for someone who has just been woken: at most 30 lines of plain text."""
+"""The complete text of a page, for someone who has just been woken: at most 32 lines of plain text."""
 
 from stream.notify.facts import Fact, facts
 from stream.notify.notices import TEST

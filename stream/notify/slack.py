@@ -12,11 +12,11 @@ import msgspec
 from stream import config_notify as config
 from stream.notify import page
 from stream.notify.destination import Answer, Request, Verdict, of_status
-from stream.notify.facts import facts
+from stream.notify.facts import facts, steps
 from stream.notify.memory import Memory
 from stream.notify.notices import TEST
 from stream.notify.words import cut
-from stream.schema.alerts import Alert, Severity, State
+from stream.schema.alerts import Alert, Severity, State, Step
 
 # What Slack takes: characters of a header and of a section; the whole has a limit that is nowhere written
 # and lies near 13,000.
@@ -146,6 +146,7 @@ def _blocks(alert: Alert) -> list[dict[str, Any]]:
         if len(chunk) <= left:
             left -= len(chunk)
             blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": chunk, "verbatim": True}})
+    blocks += [_step(step) for step in steps(alert)]
     links = " · ".join(_link(words, url) for words, url in page.links(alert) if len(url) <= LINK)
     foot = [links, f"`{escaped(cut(alert.dedup_key, 300)).replace('`', '')}`"]
     elements = [{"type": "mrkdwn", "text": each} for each in foot if each]
@@ -156,12 +157,32 @@ def _chunks(alert: Alert) -> list[str]:
     """The facts, as many to a section as it holds."""
     chunks = [""]
     for fact in facts(alert):
+        if fact.name == "contain" and steps(alert):
+            continue  # in blocks of their own
         said = f"*{escaped(fact.name)}*  " + "\n".join(escaped(each) for each in fact.lines)
         said = said if len(said) <= SECTION else said[: SECTION - 1] + "…"
         if len(chunks[-1]) + 1 + len(said) > SECTION:
             chunks.append("")
         chunks[-1] += f"\n{said}" if chunks[-1] else said
     return [chunk for chunk in chunks if chunk]
+
+
+def _step(step: Step) -> dict[str, Any]:
+    """Commands as they are: in preformatted text nothing is a sign of Slack's, and a copy is exact."""
+    elements = [_section(_plain("contain", bold=True), _plain(f"  {step.what}"))]
+    for words, command in (("first note what it is", step.before), ("", step.run), ("undo it", step.undo)):
+        if command:
+            elements += [_section(_plain(words))] if words else []
+            elements.append({"type": "rich_text_preformatted", "elements": [_plain(command)]})
+    return {"type": "rich_text", "elements": elements}
+
+
+def _section(*texts: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "rich_text_section", "elements": texts}
+
+
+def _plain(text: str, *, bold: bool = False) -> dict[str, Any]:
+    return {"type": "text", "text": text} | ({"style": {"bold": True}} if bold else {})
 
 
 def _link(words: str, url: str) -> str:

@@ -79,6 +79,21 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One way to contain what burns, as commands for a POSIX shell: `run` does it, `undo` takes it back.
+
+    In `undo`, `<before>` stands for what `before` shows; it is empty where nothing needs to be known.
+    `missing` are labels that nobody has named: they stand as `'<name>'`, which no tool takes.
+    """
+
+    id: str
+    what: str
+    run: str
+    undo: str
+    before: str = ""
+    missing: tuple[str, ...] = ()
+
+
 class DigestLine(msgspec.Struct, frozen=True, kw_only=True):
     """One thing of a digest: where, what (`reason`), since when, and how it went on since the last digest.
 
@@ -120,6 +135,9 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     `scores` are the highest of each detector so far (ratios to its threshold), `peak_usd_per_hour` the
     highest rate. `fired_count` says how often the scope has fired of late, this time included; from two on
     it flaps. `held_back` is what holds it back, or, of an alert that has just fired, what did until then.
+    `steps` are ways to contain it, the most fitting first: those of `steps_of`, which is its scope or that
+    one's largest part. A resolved alert has none.
+
     A record with a `digest` is no alert of one scope; its figures are those of all its lines.
 
     `about` is "spend" but for two records of notify: "test" is a test delivery, for `destination` alone;
@@ -166,6 +184,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     held_back: HeldBack | None = None
     plan: Planned | None = None
     feedback_url: str = ""
+    steps: tuple[Step, ...] = ()
+    steps_of: str = ""
     digest: Digest | None = None
     about: str = "spend"
     destination: str = ""

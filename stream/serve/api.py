@@ -6,7 +6,8 @@ from typing import Final
 from aiohttp import web
 
 from stream.config import Config, Http
-from stream.serve import console, questions
+from stream.notify import page
+from stream.serve import console, questions, told
 from stream.serve.access import guard
 from stream.serve.answers import answer, sentences
 from stream.serve.commands import Commands
@@ -14,6 +15,7 @@ from stream.serve.destinations import Destinations
 from stream.serve.feedback import Judgement
 from stream.serve.incidents import Incidents
 from stream.serve.replica import Replica
+from stream.serve.runbook import Runbooks
 from stream.serve.views import DAYS_HELD, HISTORY, Views
 
 MAX_BODY_BYTES: Final = 64 * 1024  # the largest body opens an incident over 20 scopes: about 12 kB
@@ -33,11 +35,12 @@ def application(
     made.add_routes(
         [
             web.get("/", console.page),
-            web.get("/runbooks/{name}", console.runbook),
+            web.get("/runbooks/{name}", Runbooks(replica).show),
             web.get("/health", api.health),
             web.get("/api/v1/burn", api.burn),
             web.get(r"/api/v1/burn/{scope:[\s\S]+}/history", api.history),
             web.get("/api/v1/alerts", api.alerts),
+            web.get("/api/v1/alerts/one", api.alert),
             web.get("/api/v1/estimates", api.estimates),
             web.get("/api/v1/calibrations", api.calibrations),
             web.get("/api/v1/identity", api.identity),
@@ -89,6 +92,14 @@ class _Api:
                 "digest": stage.digest(),
             }
         )
+
+    async def alert(self, request: web.Request) -> web.Response:
+        """One alert, with the page as people read it."""
+        questions.check_parameters(request, ("alert", "days"))
+        days = questions.whole_number(request, "days", 14, 1, 90)
+        alerts = told.known(self._replica, self._replica.now_s - days * 86_400)
+        found = told.found(alerts, request.query.get("alert", ""))
+        return answer({"now_s": self._replica.now_s, "alert": found, "page": page.render(found)})
 
     async def estimates(self, request: web.Request) -> web.Response:
         questions.check_parameters(request, ("by", "days"))

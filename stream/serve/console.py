@@ -1,4 +1,4 @@
-"""The console: one page that a pager's link opens, and the runbooks that a page names.
+"""The console: one page that a pager's link opens.
 
 The console asks the API for everything and needs nothing else.
 """
@@ -11,15 +11,7 @@ from typing import Final
 
 from aiohttp import web
 
-from stream.serve.answers import refusal
-
 _PAGE: Final = Path(__file__).with_name("console.html").read_text(encoding="utf-8")
-
-# One a detector; read once, so that no name in a request ever becomes a path.
-RUNBOOKS: Final = {
-    path.stem: path.read_text(encoding="utf-8")
-    for path in sorted(Path(__file__).with_name("runbooks").glob("*.md"))
-}
 
 
 def _hashes(tag: str) -> str:
@@ -43,12 +35,3 @@ async def page(request: web.Request) -> web.Response:
         "X-Content-Type-Options": "nosniff",
     }
     return web.Response(text=_PAGE, content_type="text/html", headers=headers)
-
-
-async def runbook(request: web.Request) -> web.Response:
-    """As plain text: Markdown reads well as it is, and can be copied into a terminal."""
-    name = request.match_info["name"]
-    if name not in RUNBOOKS:
-        raise refusal(web.HTTPNotFound, f"there is no runbook {name!r}; there are {', '.join(RUNBOOKS)}")
-    headers = {"Content-Security-Policy": "default-src 'none'", "X-Content-Type-Options": "nosniff"}
-    return web.Response(text=RUNBOOKS[name], content_type="text/plain", charset="utf-8", headers=headers)

@@ -5,10 +5,9 @@ from typing import Annotated, Final
 import msgspec
 from aiohttp import web
 
-from stream.alerts.consequence import Consequence, consequence, past, problem, proposed
-from stream.schema.alerts import Alert, State
+from stream.alerts.consequence import Consequence, consequence, past, proposed
 from stream.schema.feedback import Feedback, Verdict
-from stream.serve import questions
+from stream.serve import questions, told
 from stream.serve.answers import answer, refusal
 from stream.serve.commands import By, Commands, new_id
 
@@ -79,10 +78,8 @@ class Judgement:
     def _judged(self, said: _Said) -> tuple[Feedback, Consequence]:
         now_s = self._commands.now_s
         since_s = now_s - said.weeks * 7 * 86_400
-        standing = (one for one in self._replica.alerting().active() if one.state != State.PENDING)
-        # What stands has gone on since it was last told.
-        transitions = [*self._replica.transitions(since_s), *standing]
-        alert = self._alert(said.alert, transitions)
+        transitions = told.known(self._replica, since_s)
+        alert = told.found(transitions, said.alert)
         feedback = proposed(
             alert,
             said.verdict,
@@ -95,13 +92,3 @@ class Judgement:
         )
         known = past(transitions, self._commands.feedback(), since_s)
         return feedback, consequence(feedback, known, since_s, now_s)
-
-    def _alert(self, wanted: str, transitions: list[Alert]) -> Alert:
-        """The newest word on an alert, by any key of its problem or by the name of its scope."""
-        told = [alert for alert in transitions if alert.digest is None]
-        for alert in reversed(told):
-            if wanted == alert.scope or problem(wanted) == problem(alert.dedup_key):
-                return alert
-        newest = list(dict.fromkeys(alert.dedup_key for alert in reversed(told)))[:3]
-        hint = f"the newest are {', '.join(newest)}" if newest else "none was told in that time"
-        raise refusal(web.HTTPNotFound, f"there is no alert {wanted[:300]!r}; {hint}")

@@ -56,7 +56,7 @@ def test_a_page_is_sent_once_with_all_that_it_must_say() -> None:
         children=part,
         attached=(),
         blame=None,
-        runbook_url="http://127.0.0.1:9107/runbooks/step",
+        runbook_url="http://127.0.0.1:9107/runbooks/step?alert=service%3Dshop%2Fcheckout%401767276000%2Fpage",
         console_url="http://127.0.0.1:9107/?scope=service%3Dshop%2Fcheckout",
         spent_ms=T0 * 1000,
         emitted_ms=(T0 + 20) * 1000 + 4321,
@@ -65,6 +65,8 @@ def test_a_page_is_sent_once_with_all_that_it_must_say() -> None:
         fired_count=1,
         feedback_url="http://127.0.0.1:9107/?scope=service%3Dshop%2Fcheckout"
         "&alert=service%3Dshop%2Fcheckout%401767276000%2Fpage",
+        steps=page.steps,
+        steps_of=CHECKOUT,
     )
 
 

@@ -50,8 +50,11 @@ def test_a_summary_tells_the_day_when_it_is_not_today() -> None:
 
 
 def test_links_are_filled_in_and_quoted() -> None:
-    rules = Alerting(runbook_url="https://wiki/{detector}?s={scope}&x={other}", console_url="https://burn/")
-    assert text.runbook_url(rules, "step", "service=a/b&c") == (
-        "https://wiki/step?s=service%3Da%2Fb%26c&x={other}"
+    rules = Alerting(
+        runbook_url="https://wiki/{detector}?s={scope}&x={other}&a={key}", console_url="https://burn/"
     )
+    assert text.runbook_url(rules, "step", "service=a/b&c", "a@1/page") == (
+        "https://wiki/step?s=service%3Da%2Fb%26c&x={other}&a=a%401%2Fpage"
+    )
+    assert text.runbook_url(Alerting(), "delivery", "slack") == "http://127.0.0.1:9107/runbooks/delivery"
     assert text.console_url(rules, "service=a/b") == "https://burn/?scope=service%3Da%2Fb"

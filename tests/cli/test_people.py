@@ -59,6 +59,20 @@ async def as_json(run: Run, *words: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in (await told(run, *words, "--json")).splitlines()]
 
 
+async def test_an_alert_is_shown_with_its_commands(run: Run) -> None:
+    shown = await told(run, "alert", "show", CHECKOUT)
+    assert "kubectl --namespace=shop scale deployment/checkout --replicas=10" in shown.partition("contain")[2]
+    assert re.search(
+        r"\nscale-workload: run checkout with 10 pods .*\n"
+        r"  look first  kubectl --namespace=shop get deployment/checkout .*\n"
+        r"  run         kubectl --namespace=shop scale deployment/checkout --replicas=10\n"
+        r"  undo        kubectl --namespace=shop scale deployment/checkout '--replicas=<before>'\n",
+        shown,
+    )
+    [alert] = await as_json(run, "alert", "show", CHECKOUT)
+    assert alert["scope"] == CHECKOUT
+
+
 async def test_an_alert_is_seen_taken_and_given_back(run: Run) -> None:
     seen = await told(run, "alert", "list")
     assert re.search(rf"{CHECKOUT}@\d+/page\S* +│ page firing +│ \$\d+/h.*nobody", seen)

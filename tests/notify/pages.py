@@ -5,6 +5,8 @@ from typing import Any
 import msgspec
 
 from stream.alerts import text
+from stream.alerts.contain import Containment
+from stream.config import Config
 from stream.schema.alerts import Alert, Attached, Blame, Severity, State
 from stream.schema.signals import Share
 
@@ -65,6 +67,7 @@ RUNAWAY = Alert(
     spent_ms=(T0 + 150) * 1000,
     emitted_ms=(T0 + 181) * 1000,
 )
+RUNAWAY = Containment(Config()).told(RUNAWAY)
 
 
 def alert(**changes: Any) -> Alert:
@@ -86,6 +89,6 @@ def escalation(of: Alert) -> Alert:
 def resolution(of: Alert) -> Alert:
     end_s = of.fired_s + 3600
     back = msgspec.structs.replace(
-        of, state=State.RESOLVED, time_s=end_s, resolved_s=end_s, burn_usd_per_hour=22.0
+        of, state=State.RESOLVED, time_s=end_s, resolved_s=end_s, burn_usd_per_hour=22.0, steps=()
     )
     return msgspec.structs.replace(back, summary=text.summary(back))

@@ -1,7 +1,10 @@
 """The text of a page, against golden files. `pytest tests/notify --update-golden` writes them anew."""
 
+import msgspec
 import pytest
 
+from stream.alerts.contain import Containment
+from stream.config import Config
 from stream.notify.page import render
 from stream.schema.alerts import Alert, Severity
 from tests.notify.golden import check
@@ -23,6 +26,7 @@ WIDE = alert(
     blame=None,
     budget_exhaustion_s=T0 - 3600,
 )
+WIDE = Containment(Config()).told(msgspec.structs.replace(WIDE, labels={"team": "payments"}))
 KNOWS_LITTLE = alert(
     summary="service=shop/checkout burns $412/h, what is normal is not known yet; "
     "$33 beyond normal since 14:02 UTC",
@@ -39,7 +43,9 @@ KNOWS_LITTLE = alert(
     attached=(),
     blame=None,
 )
+NAMELESS = Containment(Config()).told(msgspec.structs.replace(WIDE, children=(), labels={"team": "payments"}))
 PAGES = {
+    "nameless": NAMELESS,
     "runaway": RUNAWAY,
     "wide_ticket": WIDE,
     "knows_little": KNOWS_LITTLE,
@@ -58,7 +64,7 @@ def test_the_fullest_page_fits_on_a_screen() -> None:
         drivers=many, children=many, attached=RUNAWAY.attached * 20, reason="a reason\nthat is long " * 100
     )
     lines = render(fullest).splitlines()
-    assert len(lines) <= 30
+    assert len(lines) <= 32
     assert max(map(len, lines)) < 320
 
 

@@ -207,6 +207,31 @@ async def test_a_page_links_to_a_runbook_that_is_served(client: aiohttp.ClientSe
         assert answer.status == 200
         assert answer.content_type == "text/plain"
         assert "## Contain" in await answer.text()
+        assert "kubectl --namespace NAMESPACE" in await answer.text(), "of no alert"
     async with client.get("/runbooks/..%2F..%2Fconfig") as answer:
         assert answer.status == 404
         assert "there are burn-vs-baseline, burn-vs-budget, change-point" in (await answer.json())["error"]
+
+
+async def test_a_runbook_opened_by_a_page_has_its_commands(client: aiohttp.ClientSession) -> None:
+    async with client.get("/api/v1/alerts") as answer:
+        [page] = [one for one in (await answer.json())["alerts"] if one["scope"] == "service=shop/checkout"]
+    async with client.get(page["runbook_url"].partition("9107")[2].replace("#", "")) as answer:
+        text = await answer.text()
+    contain = text.partition("## Contain\n")[2].partition("For other scopes")[0]
+    assert text.startswith(f"({page['severity'].upper()}")
+    assert "For service=shop/checkout, the most fitting first." in contain
+    for step in page["steps"]:
+        assert {step["before"], step["run"], step["undo"]} <= {line.strip() for line in contain.splitlines()}
+    assert "    kubectl --namespace=shop scale deployment/checkout --replicas=10" in contain.splitlines()
+    async with client.get("/runbooks/step?alert=service%3Dnever%401%2Fpage") as answer:
+        assert (await answer.text()).startswith("(No alert 'service=never@1/page' was told of late")
+
+
+async def test_one_alert_with_its_page(client: aiohttp.ClientSession) -> None:
+    async with client.get("/api/v1/alerts/one?alert=service%3Dshop/checkout") as answer:
+        found = await answer.json()
+    assert found["page"].splitlines()[0].endswith(found["alert"]["summary"])
+    async with client.get("/api/v1/alerts/one?alert=none") as answer:
+        assert answer.status == 404
+        assert "there is no alert 'none'; the newest are " in (await answer.json())["error"]
