@@ -64,7 +64,7 @@ async def test_an_alert_is_shown_with_its_commands(run: Run) -> None:
     assert "kubectl --namespace=shop scale deployment/checkout --replicas=10" in shown.partition("contain")[2]
     assert re.search(
         r"\nscale-workload: run checkout with 10 pods .*\n"
-        r"  look first  kubectl --namespace=shop get deployment/checkout .*\n"
+        r"  look first  kubectl --namespace=shop get deployment/checkout\n"
         r"  run         kubectl --namespace=shop scale deployment/checkout --replicas=10\n"
         r"  undo        kubectl --namespace=shop scale deployment/checkout '--replicas=<before>'\n",
         shown,
