@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from bench import embedded, kafka, report
+from bench import record as recording
 from bench.contest import Results
 from bench.peers import known
 from bench.peers.known import Peer
@@ -42,6 +43,12 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     check: Annotated[
         bool, typer.Option("--check", help="Fail if a ratio is worse than recorded.json says.")
+    ] = False,
+    record: Annotated[
+        bool,
+        typer.Option(
+            "--record", help="Compare later runs with this one, and put its tables in docs/performance.md."
+        ),
     ] = False,
     plant_loss: Annotated[
         bool,
@@ -78,6 +85,8 @@ def bench(
     worse = _compare(found)
     if wrong or (check and worse):
         raise typer.Exit(WRONG)
+    if record and not quick:
+        recording.record(found)
 
 
 def _play(part: Part, estimates: int, rounds: int, drop: int, peers: Sequence[Peer]) -> Results:

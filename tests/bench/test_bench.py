@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bench import report
-from bench.contest import Contender, Results, Spread, fault
+from bench import record, report
+from bench.contest import Contender, Results, Row, Spread, fault
 from bench.embedded import RATIOS
 from bench.process import Failed, Measured, Task, run
 from bench.report import Machine, Report
@@ -81,3 +81,26 @@ def test_another_size_is_not_compared(tmp_path: Path, monkeypatch: pytest.Monkey
     found = recorded(tmp_path, monkeypatch, Spread(10.0, 8.0, 12.0))
     found.settings = {"estimates": 20}
     assert report.regressions(found) is None
+
+
+def test_the_documented_tables_are_those_of_the_run_on_record() -> None:
+    found = msgspec.json.decode(report.RECORDED.read_bytes(), type=Report)
+    shown = record.PAGE.read_text("utf-8").partition(record.BEGIN)[2].partition(record.END)[0]
+    assert shown == record.tables(found)
+
+
+def test_a_recorded_run_changes_nothing_of_the_page_but_its_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "RECORDED", tmp_path / "recorded.json")
+    monkeypatch.setattr(record, "PAGE", tmp_path / "page.md")
+    record.PAGE.write_text(f"before\n{record.BEGIN}old\n{record.END}after\n", "utf-8")
+    some = Spread(1_234_567.0, 1_000.0, 2_000_000.0)
+    row = Row("one", "", 3, 10, some, some, None, 2**20)
+    found = Report(Machine("x", 2, 1, "y", "3"), {}, Results([row], {"a / b": Spread(0.5, 0.25, 244)}, {}))
+    record.record(found)
+    page = record.PAGE.read_text("utf-8")
+    assert page == f"before\n{record.BEGIN}{record.tables(found)}{record.END}after\n"
+    assert "| one | 10 | 1,235 (1 – 2,000) |  | 1,235 (1 – 2,000) | 1 |" in page
+    assert "| a / b | 0.5 (0.25 – 244) |  |" in page
+    assert msgspec.json.decode(report.RECORDED.read_bytes(), type=Report) == found
