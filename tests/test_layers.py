@@ -15,6 +15,7 @@ SHARED = {
     "stream.config_alerts",
     "stream.config_policy",
     "stream.errors",
+    "stream.planned",
     "stream.scopes",
     "stream.schema",
     "detectors",

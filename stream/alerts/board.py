@@ -1,22 +1,20 @@
 """What people have asked for, as it holds at one event time: windows, plans, acknowledgements, feedback."""
 
-import fnmatch
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final, TypeVar
 
-from stream.alerts import occurrences
-from stream.alerts.occurrences import Span
-from stream.config import Config, OwnerRule
+from stream import planned
+from stream.config import Config
+from stream.planned import Span, matches
 from stream.schema import commands
 from stream.schema.alerts import Acknowledged, HeldBack, Planned
-from stream.schema.commands import Acknowledge, Command, Maintenance, Match, Plan
-from stream.schema.feedback import DAY_S, Feedback, Verdict, factors
+from stream.schema.commands import Acknowledge, Command, Maintenance, Plan
+from stream.schema.feedback import DAY_S, Feedback, factors
 
 # As long as an incident can be written up. What holds is kept longer; what is over may be forgotten.
 KEPT_S: Final = 35 * DAY_S
 # People type them: thousands are a runaway script. Each is a few hundred bytes of state.
 MOST: Final = 5_000
-_WEEK_S: Final = 7 * DAY_S
 _ROW: Final = b"command/"
 _Window = TypeVar("_Window", Maintenance, Plan)
 
@@ -134,7 +132,7 @@ class Board:
     def _current(self, now_s: int) -> list[tuple[Maintenance | Plan, Span]]:
         if now_s != self._spans_at_s:  # the same for all scopes of a step
             windows = [one for one in self.all() if isinstance(one, Maintenance | Plan)]
-            spans = ((one, occurrences.current(one, now_s)) for one in windows)
+            spans = ((one, planned.current(one, now_s)) for one in windows)
             self._spans = [(one, span) for one, span in spans if span is not None]
             self._spans_at_s = now_s
         return self._spans
@@ -149,42 +147,20 @@ class Board:
     def _weekly(self, scope: str, now_s: int) -> Iterator[tuple[Planned, HeldBack]]:
         """What was called expected with a ceiling: planned at the same time of the weeks that follow."""
         for one in self._feedback.get(scope, []):
-            ceiling = one.ceiling_usd_per_hour
-            if one.verdict != Verdict.EXPECTED or ceiling is None or not one.holds(now_s):
+            ceiling, span = one.ceiling_usd_per_hour, planned.weekly(one, now_s)
+            if ceiling is None or span is None:
                 continue
-            start_s = now_s - (now_s - one.since_s) % _WEEK_S
-            end_s = start_s + one.until_s - one.since_s
-            if one.since_s <= now_s < end_s:
-                yield (
-                    Planned(
-                        id=one.id,
-                        ceiling_usd_per_hour=ceiling,
-                        floor_usd_per_hour=1.0,
-                        until_s=end_s,
-                        by=one.by,
-                        note=one.note,
-                    ),
-                    HeldBack(kind="plan", id=one.id, since_s=start_s, until_s=end_s, note=one.note),
-                )
-
-
-def matches(match: Match, scope: str, labels: Mapping[str, str], owners: Iterable[OwnerRule] = ()) -> bool:
-    """Whether a scope is meant: by its name, or by its labels and those that owner rules add to them."""
-    if any(fnmatch.fnmatchcase(scope, pattern) for pattern in match.scopes):
-        return True
-    if not match.labels:
-        return False
-    known = owned(labels, owners)
-    return all(fnmatch.fnmatchcase(known.get(name, ""), value) for name, value in match.labels.items())
-
-
-def owned(labels: Mapping[str, str], owners: Iterable[OwnerRule]) -> dict[str, str]:
-    """The labels with those that owner rules add: as the meter does, but for values made of other labels."""
-    added: dict[str, str] = {}
-    for rule in owners:
-        if all(fnmatch.fnmatchcase(labels.get(name, ""), value) for name, value in rule.match.items()):
-            added = {**{k: v for k, v in rule.set.items() if "{" not in v}, **added}
-    return {**added, **labels}
+            yield (
+                Planned(
+                    id=one.id,
+                    ceiling_usd_per_hour=ceiling,
+                    floor_usd_per_hour=planned.WEEKLY_FLOOR_USD_PER_HOUR,
+                    until_s=span.end_s,
+                    by=one.by,
+                    note=one.note,
+                ),
+                HeldBack(kind="plan", id=one.id, since_s=span.start_s, until_s=span.end_s, note=one.note),
+            )
 
 
 def _over_s(command: Command) -> int:

@@ -134,9 +134,9 @@ def _notes(feedback: Feedback, own: list[Past], removed: tuple[Past, ...]) -> It
     itself = problem(feedback.alert)
     match feedback.verdict:
         case Verdict.REAL:
-            yield "A later verdict that would hide it says so. The baseline does not leave it out yet."
+            yield "It teaches the baseline nothing, and a later verdict that would hide it says so."
         case Verdict.EXPECTED:
-            yield "The baseline does not leave it out yet."
+            yield "It teaches the baseline nothing."
             if feedback.ceiling_usd_per_hour is not None:
                 ceiling = text.usd(feedback.ceiling_usd_per_hour)
                 yield f"Up to {ceiling}/h is planned at the same time (UTC) of each week; above it pages."
@@ -149,9 +149,6 @@ def _notes(feedback: Feedback, own: list[Past], removed: tuple[Past, ...]) -> It
                     "at most. If it is planned, say expected or make a plan; if it stays, say new_normal."
                 )
         case Verdict.NEW_NORMAL:
-            yield (
-                "It is noted. The baseline does not learn anew by it yet: what lasts becomes normal within "
-                "one to three weeks."
-            )
+            yield "The baseline learns anew from when it began; what was before tells it nothing any more."
     if any(one.alert.state != State.RESOLVED and one.alert.severity == Severity.PAGE for one in removed):
         yield "An alert that still fires is among those removed: it is resolved when all is clear."

@@ -12,9 +12,9 @@ from typing import Final
 
 import msgspec
 
-from stream.alerts.board import owned
 from stream.alerts.recipes import ALIASES, BY_DRIVER, CI, EGRESS, FUNCTIONS, PODS, Recipe, Words
 from stream.config import Config
+from stream.planned import owned
 from stream.schema.alerts import Alert, State, Step
 from stream.schema.signals import Share
 from stream.scopes import scope_labels

@@ -9,11 +9,11 @@ from typing import Final
 
 import msgspec
 
-from stream.alerts.board import matches
 from stream.alerts.clock import Clock
 from stream.alerts.held import Report
 from stream.alerts.watch import Watch
 from stream.config import Config
+from stream.planned import matches
 from stream.schema import alerts, commands, dead_letters, deploys, signals, topics
 from stream.schema.alerts import Alert, DigestLine
 from stream.schema.commands import Command, Maintenance, Plan

@@ -7,6 +7,7 @@ distribution (Rousseeuw and Croux, 1993). All of it is derived from the hour and
 needs no state of its own.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -49,7 +50,29 @@ class Baseline:
         self._between = np.empty((1, 0))
         self._weeks = np.empty((1, 0))
         self._kinds = np.zeros(0, np.int64)
+        self._left_out: dict[int, list[tuple[int, int]]] = {}
+        self.revised = 0
+        """How often people have changed what counts, and with it what was worked out before."""
         self._resize()
+
+    def leave_out(self, hours: Mapping[int, Sequence[tuple[int, int]]]) -> None:
+        """By series, the hours `[first, end)` that tell nothing of what is normal; all others do (again)."""
+        if hours == self._left_out:
+            return
+        self._left_out = {series: list(spans) for series, spans in hours.items()}
+        if self._hour >= 0:
+            self.revised += 1
+            self._rebuild(self._hour)
+            self._measure_spread(self._hour)
+
+    def _tells(self, hours: Ints, mine: slice) -> NDArray[np.bool_]:
+        """Which (hours, series) tell of what is normal: those after the one in which the scope appeared."""
+        known = np.asarray(hours[:, None] > self._rings.first_hour[None, mine])
+        for series, spans in self._left_out.items():
+            if mine.start <= series < mine.stop:
+                for first, end in spans:
+                    known[(hours >= first) & (hours < end), series - mine.start] = False
+        return known
 
     def _resize(self) -> None:
         """New scopes start unknown: NaN, and no kind of baseline."""
@@ -117,10 +140,11 @@ class Baseline:
         return _first_known(week, day, trailing)
 
     def _hours(self, hours: Ints, series: int | None = None) -> Floats:
-        """US dollars of each hour and scope; NaN before (and in) the hour the scope first appeared."""
+        """US dollars of each hour and scope; NaN before (and in) the hour the scope first appeared, and
+        where people said that it tells nothing."""
         ring = self._rings.rings[_HOUR]
         mine = slice(0, self._size) if series is None else slice(series, series + 1)
-        known = (hours[:, None] > self._rings.first_hour[None, mine]) & ring.holds(hours)[:, None]
+        known = self._tells(hours, mine) & ring.holds(hours)[:, None]
         return np.where(known, ring.at(hours, mine) / 1e9, np.nan)
 
     def _measure_spread(self, hour: int) -> None:
@@ -135,7 +159,7 @@ class Baseline:
         five = minutes.reshape(-1, SPREAD_H, 12, 5).sum(axis=3) * (12 / 1e9)
         hourly = five.mean(axis=2)
         past = np.arange(hour - SPREAD_H, hour)
-        known = past > self._rings.first_hour[some, None]
+        known = self._tells(past, some).T
         within = np.where(known[:, :, None], np.abs(five - hourly[:, :, None]), np.nan)
         between = np.where(known, np.abs(hourly - self._expected[past % _KEPT, some].T), np.nan)
         flat = within.reshape(-1, SPREAD_H * 12)

@@ -13,9 +13,11 @@ import numpy as np
 from detectors import registry
 from detectors.contract import BUCKET_S, DIGEST, NONE, PAGE, TICKET, View
 from stream.burn.baseline import Baseline
+from stream.burn.ceilings import Ceilings
 from stream.burn.figures import Figures, figures_of
 from stream.burn.month import exhaustion_s
 from stream.burn.parts import split
+from stream.burn.people import People
 from stream.burn.policies import Policies
 from stream.burn.signals import Signals, Verdict
 from stream.burn.view import Look, Lookout
@@ -59,7 +61,10 @@ class Burn:
             detectors = registry.build_all(config.detectors)
         except ValueError as error:
             raise UserError(f"detectors: {error}") from None
-        self._signals = Signals(detectors, config.burn.refresh_every_s)
+        self._ceilings = Ceilings()
+        self._signals = Signals([*detectors, self._ceilings], config.burn.refresh_every_s)
+        self._people = People(config)
+        self._heeded = (-1, -1)  # the hour and the number of scopes for which verdicts were last looked at
         self._clock = schema.Clock(-1, -1, 0, {}, 0, 0)
         self._outputs: list[Output] = []
         self._evaluations: list[wire.Evaluation] = []
@@ -194,7 +199,21 @@ class Burn:
             last = time_s
         self._clock.evaluated_s = closed
 
+    def heed(self, value: bytes) -> None:
+        """Take one record of `commands`; what is judged from now on goes by it."""
+        if self._people.heed(value):
+            self._heeded = (-1, -1)
+
+    def _ask(self, time_s: int) -> None:
+        """What people said, as it holds now. A verdict may expire, or a scope come back, within the hour."""
+        scopes = self.windows.scope_names
+        if self._heeded != (time_s // HOUR_S, len(scopes)):
+            self._heeded = time_s // HOUR_S, len(scopes)
+            self.baseline.leave_out(self._people.hours_left_out(scopes, time_s))
+        self._ceilings.limits_usd_per_hour = self._people.limits_usd_per_hour(scopes, time_s)
+
     def _look(self, last_s: int, time_s: int) -> None:
+        self._ask(time_s)
         wanted = self._signals.wants_drivers(last_s, time_s)
         look = self._last = self._lookout.look(time_s, drivers=wanted)
         verdicts = self._signals.observe(look.view, watched, last_s)

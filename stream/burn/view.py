@@ -49,7 +49,7 @@ class Lookout:
         self._budgets_usd = budgets_usd
         self._scopes: tuple[str, ...] = ()
         self._budgets: Floats = np.zeros(0)
-        self._remaining: tuple[int, int, Floats, Floats] = (-1, 0, np.zeros(0), np.zeros(0))
+        self._remaining: tuple[tuple[int, int, int], Floats, Floats] = ((-1, 0, 0), np.zeros(0), np.zeros(0))
         self._past: tuple[tuple[int, ...], NDArray[np.int64]] = ((), np.zeros(0, np.int64))
 
     def look(self, time_s: int, *, drivers: bool = False) -> Look:
@@ -147,10 +147,11 @@ class Lookout:
     def _remaining_usd(self, time_s: int, month: Month) -> Floats:
         """What the baseline expects from now to the month's end: the rest of this hour, at its mean, and
         whole hours; both are worked out once an hour."""
-        hour, size = time_s // 3600, len(self._windows.scopes)
-        if self._remaining[:2] != (hour, size):
+        hour = time_s // 3600
+        known_by = (hour, len(self._windows.scopes), self._baseline.revised)
+        if self._remaining[0] != known_by:
             this_hour = self._baseline.expected_hours_usd(hour, hour + 1)
             ahead = self._baseline.expected_hours_usd(hour + 1, month.end_s // 3600)
-            self._remaining = (hour, size, this_hour, ahead)
-        _, _, this_hour, ahead = self._remaining
+            self._remaining = (known_by, this_hour, ahead)
+        _, this_hour, ahead = self._remaining
         return ahead + this_hour * (1 - time_s / 3600 % 1)

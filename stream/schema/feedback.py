@@ -23,10 +23,11 @@ HIGHEST_FACTOR: Final = 3.0
 class Verdict(StrEnum):
     """What an alert was.
 
-    `real`: money ran away. A change that would hide it is told.
-    `expected`: planned, and not normal. With a `ceiling` it is quiet at the same time of each week.
+    `real`: money ran away. It teaches the baseline nothing, and a change that would hide it is told.
+    `expected`: planned, and not normal. It teaches nothing; with a `ceiling` it is quiet at the same time of
+        each week.
     `false`: nothing of interest. The threshold of its detectors rises for its scope.
-    `new_normal`: the spend is here to stay. It is noted: no verdict reaches the baseline yet.
+    `new_normal`: the spend is here to stay. The baseline learns anew from `since_s`.
     """
 
     REAL = "real"

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from aiohttp import web
 
-from stream.alerts import occurrences
+from stream import planned
 from stream.schema import commands, topics
 from stream.schema.alerts import Alert, State
 from stream.schema.commands import Acknowledge, Command, Maintenance, Plan, Recurrence
@@ -189,8 +189,8 @@ class Commands:
     def _row(self, window: Maintenance | Plan) -> dict[str, Any]:
         """A window with what it does now: `state` is holds, waits or over."""
         now_s = max(self.replica.now_s, self.now_s)
-        current = occurrences.current(window, now_s)
-        following = occurrences.following(window, now_s)
+        current = planned.current(window, now_s)
+        following = planned.following(window, now_s)
         span = current or following
         stage = self.replica.alerting()
         held = [one for one in stage.held_back() if one.held.id == window.id]

@@ -7,7 +7,8 @@ import numpy as np
 
 from stream.burn.stage import Burn
 from stream.config import Config
-from stream.schema import signals, spend, topics
+from stream.schema import commands, signals, spend, topics
+from stream.schema.commands import Command
 from stream.schema.signals import Evaluation, Signal
 from stream.schema.spend import CHILD, DRIVER, Name, Rows, Spend
 from stream.stage import Batch, Commit, StateRow
@@ -62,11 +63,19 @@ class Rig:
         self._offset = 0
         self.state = dict(state)
         self.evaluations: list[Evaluation] = []
+        self.heard: list[bytes] = []
         self.restart()
 
     def restart(self) -> None:
         self.burn = Burn(0, self._config, 1, self._usage_partitions)
         self.burn.restore([StateRow(key, value) for key, value in self.state.items()])
+        for value in self.heard:
+            self.burn.heed(value)
+
+    def heed(self, command: Command) -> None:
+        """A record of `commands`, which a stage is told again when it starts."""
+        self.heard.append(commands.encode(command))
+        self.burn.heed(self.heard[-1])
 
     def take(self, *values: bytes) -> None:
         first = self._offset

@@ -55,6 +55,8 @@ class Node:
             crash.passed(name, "after-restore")
         for value in database.values(topics.CALIBRATIONS):
             self.meter.calibrate(value)
+        for value in database.values(topics.COMMANDS):
+            self.burn.heed(value)
         self._usage = database.position(_METER, topics.USAGE)
         self._passed = {topic: database.position("passed", topic) for topic in _PASSED_ON}
 
@@ -76,6 +78,8 @@ class Node:
         self.database.append([Output(topic, key, value)], now_ms)
         if topic in (topics.DEPLOYS, topics.COMMANDS):
             self.alerts.take(Batch(topic, 0, [value], [position], [now_ms], position + 1))
+            if topic == topics.COMMANDS:
+                self.burn.heed(value)
         elif topic == topics.CALIBRATIONS:
             self.meter.calibrate(value)
 

@@ -6,15 +6,18 @@ rebalance comes, and goes back only to committed offsets: under kills and rebala
 and then, which a first version of this module has shown.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import faust
 from faust.app.base import BootStrategy
 
+from stream.burn.stage import Burn
 from stream.config import Kafka
+from stream.schema import topics
+from stream.shell.kafka.informed import InformedService, Tell
 from stream.shell.kafka.partition import Hooks, Kind, OwnedPartition
-from stream.shell.kafka.service import StageService
-from stream.stage import Batch
+from stream.stage import Batch, Stage
 
 # Batches, not records: enough to keep the agent busy while the next ones are fetched.
 _QUEUE: Final = 16
@@ -37,16 +40,26 @@ class App(faust.App):
         self.flow_control.resume()  # Faust's consumer would do it
 
 
+def _heed(stage: Stage, value: bytes) -> None:
+    if isinstance(stage, Burn):
+        stage.heed(value)
+
+
+TOLD: Final[Mapping[str, Tell]] = {topics.COMMANDS: _heed}
+"""What a burn stage is told beside `spend`, by topic."""
+
+
 def build_app(kafka: Kafka) -> Any:
     """An app to add agents and services to. It never connects to Kafka itself."""
     return App(kafka.group, web_enabled=False, autodiscover=False)
 
 
-class AgentService(StageService):
-    """Runs one stage per owned partition, its batches taken by an agent of `app`."""
+class AgentService(InformedService):
+    """Runs one burn stage per owned partition, its batches taken by an agent of `app`; each is told what
+    people ask for."""
 
     def __init__(self, app: Any, kafka: Kafka, kind: Kind, hooks: Hooks) -> None:
-        super().__init__(kafka, kind, hooks)
+        super().__init__(kafka, kind, hooks, told=TOLD)
         self._channel = app.channel(maxsize=_QUEUE)
         app.agent(self._channel, name=kind.name, concurrency=1)(self._work)
         app.service(self)

@@ -84,8 +84,7 @@ class KafkaReplica:
                 else:
                     self._alert_rows[key] = value
             case topics.COMMANDS if value is not None:
-                command = commands_schema.decode(value)
-                self._commands[commands_schema.key(command)] = command
+                self._take_command(value)
             case topics.INCIDENTS:
                 incident = incidents_schema.decode(value)
                 self._incidents[incident.id] = incident
@@ -100,6 +99,12 @@ class KafkaReplica:
                 self._take_proof(key, value)
             case topics.METER_STATE if key == COUNTERS:
                 self._counters[record.partition] = msgspec.json.decode(value, type=Counters)
+
+    def _take_command(self, value: bytes) -> None:
+        command = commands_schema.decode(value)
+        self._commands[commands_schema.key(command)] = command
+        for burn in self.stages.values():
+            burn.heed(value)
 
     def _take_proof(self, key: bytes, value: bytes | None) -> None:
         destination, row = notify_state.split_key(key)
@@ -119,6 +124,10 @@ class KafkaReplica:
             self._alerting = Alerts(self._config)
             self._alerting.restore(StateRow(key, value) for key, value in self._alert_rows.items())
         return self._alerting
+
+    def heeded(self) -> list[bytes]:
+        """What people asked for, as records of `commands`: for a burn stage that joins."""
+        return [commands_schema.encode(command) for command in self._commands.values()]
 
     def commands(self) -> list[Command]:
         return [*self._fixed, *self._commands.values()]

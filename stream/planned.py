@@ -1,13 +1,17 @@
-"""When a maintenance window or a plan holds: the times of one that is said once, and of one that recurs."""
+"""When a maintenance window or a plan holds, once or again and again, and which scopes it is about."""
 
 import datetime as dt
+import fnmatch
 import zoneinfo
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from stream.schema.commands import WEEKDAYS, Maintenance, Plan, Recurrence
+from stream.config import OwnerRule
+from stream.schema.commands import WEEKDAYS, Maintenance, Match, Plan, Recurrence
+from stream.schema.feedback import DAY_S, Feedback, Verdict
 
-DAY_S: Final = 86_400
+WEEKLY_FLOOR_USD_PER_HOUR: Final = 1.0  # as of a plan that names none
+_WEEK_S: Final = 7 * DAY_S
 # A yearly date (29 February apart) is within; the search is a few hundred steps of arithmetic.
 _LOOK_AHEAD_DAYS: Final = 366
 
@@ -24,6 +28,16 @@ def current(window: Maintenance | Plan, now_s: int) -> Span | None:
     spans = (_bounded(window, span) for span in _candidates(window, now_s, behind=True))
     holding = [span for span in spans if span is not None and span.start_s <= now_s < span.end_s]
     return max(holding, key=lambda span: span.end_s, default=None)
+
+
+def weekly(feedback: Feedback, now_s: int) -> Span | None:
+    """The span in which what was called expected, with a ceiling, is planned now: once a week."""
+    if feedback.verdict != Verdict.EXPECTED or feedback.ceiling_usd_per_hour is None:
+        return None
+    start_s = now_s - (now_s - feedback.since_s) % _WEEK_S
+    end_s = start_s + feedback.until_s - feedback.since_s
+    holds = feedback.holds(now_s) and feedback.since_s <= now_s < end_s
+    return Span(start_s, end_s) if holds else None
 
 
 def following(window: Maintenance | Plan, now_s: int) -> Span | None:
@@ -64,3 +78,22 @@ def _falls_on(rule: Recurrence, day: dt.date) -> bool:
     return (
         WEEKDAYS[day.weekday()] in rule.weekdays or day.day in rule.month_days or from_end in rule.month_days
     )
+
+
+def matches(match: Match, scope: str, labels: Mapping[str, str], owners: Iterable[OwnerRule] = ()) -> bool:
+    """Whether a scope is meant: by its name, or by its labels and those that owner rules add to them."""
+    if any(fnmatch.fnmatchcase(scope, pattern) for pattern in match.scopes):
+        return True
+    if not match.labels:
+        return False
+    known = owned(labels, owners)
+    return all(fnmatch.fnmatchcase(known.get(name, ""), value) for name, value in match.labels.items())
+
+
+def owned(labels: Mapping[str, str], owners: Iterable[OwnerRule]) -> dict[str, str]:
+    """The labels with those that owner rules add: as the meter does, but for values made of other labels."""
+    added: dict[str, str] = {}
+    for rule in owners:
+        if all(fnmatch.fnmatchcase(labels.get(name, ""), value) for name, value in rule.match.items()):
+            added = {**{k: v for k, v in rule.set.items() if "{" not in v}, **added}
+    return {**added, **labels}
