@@ -53,8 +53,8 @@ class DriverColumns:
     def _name_rows(self) -> None:
         more = self._windows.drivers[len(self._scope) :]
         if more:
-            numbers = [self._names.setdefault(driver.name, len(self._names)) for driver in more]
+            names = [self._windows.components.names[component].component for component in more]
+            numbers = [self._names.setdefault(name, len(self._names)) for name in names]
             self._driver = np.concatenate([self._driver, np.array(numbers, np.int64)])
-            self._scope = np.concatenate([self._scope, np.array([driver.scope for driver in more], np.int64)])
-            components = np.array([driver.component for driver in more], np.int64)
-            self._component = np.concatenate([self._component, components])
+            self._component = np.array(self._windows.drivers)
+            self._scope = np.array(self._windows.scope_of)[self._component]

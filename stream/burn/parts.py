@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 
 from stream.burn.rings import RingSet
 from stream.burn.windows import Windows
-from stream.schema import windows as schema
-from stream.schema.spend import DRIVER
 
 HOUR_S: Final = 3600
 DAYS: Final = 7  # as many past days as the parts' hour ring holds (8 d), less the day in question
@@ -52,7 +50,7 @@ def split(windows: Windows, scope: str, role: int, start_s: int, end_s: int) -> 
     days before the window; without one, of the last 24 hours, if 6 are known. Hours in which the scope
     itself was not known yet do not count.
     """
-    number = windows.scopes.ids.get(schema.name_bytes(scope, "", DRIVER))
+    number = windows.number(scope)
     if number is None:
         return []
     start_s, edge_s = widened(windows.components, start_s, end_s)

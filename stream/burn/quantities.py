@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.schema import windows as schema
+from stream.schema.spend import Name
 from stream.schema.windows import CHUNK
 from stream.stage import StateRow
 
@@ -33,24 +34,22 @@ class Quantities:
     """Rings of minutes, and of closed hours. Series are numbered as they appear."""
 
     def __init__(self) -> None:
-        self.ids: dict[bytes, int] = {}
-        self.names: list[bytes] = []
+        self.names: list[Name] = []
         self.first_hour: Ints = np.full(CHUNK, NEVER, np.int64)
         self.head_s = -1
         self.rings = [np.zeros((slots, CHUNK), np.float32) for slots in (MINUTE_SLOTS, HOUR_SLOTS)]
         self._dirty: list[Bools] = [np.zeros((len(ring), 1), np.bool_) for ring in self.rings]
         self._new: set[int] = set()  # chunks with new names or first hours
 
-    def series(self, name: bytes) -> int:
-        """The number of a series, new or known."""
-        number = self.ids.get(name)
-        if number is None:
-            number = self.recall(name)
-            self._new.add(number // CHUNK)
+    def append(self, name: Name) -> int:
+        """The number of a new series."""
+        number = self.recall(name)
+        self._new.add(number // CHUNK)
         return number
 
-    def recall(self, name: bytes) -> int:
-        number = self.ids[name] = len(self.names)
+    def recall(self, name: Name) -> int:
+        """The same of one that a state row names already."""
+        number = len(self.names)
         self.names.append(name)
         self.reserve(number + 1)
         return number
@@ -130,7 +129,7 @@ class Quantities:
         """State rows of what has changed since the last call."""
         for number in sorted(self._new):
             mine = slice(number * CHUNK, (number + 1) * CHUNK)
-            names = self.names[mine]
+            names = [schema.name_bytes(*name) for name in self.names[mine]]
             value = schema.encode_names(schema.Names(names, self.first_hour[mine][: len(names)].tolist()))
             yield StateRow(schema.Key(schema.NAMES_ROW, GROUP, number).encode(), value)
         self._new.clear()
@@ -172,7 +171,7 @@ class Restoring:
         for chunk in sorted(self._names):
             names = self._names[chunk]
             for name, first_hour in zip(names.names, names.first_hours, strict=True):
-                number = quantities.recall(name)
+                number = quantities.recall(Name(*schema.decode_name(name)))
                 quantities.first_hour[number] = first_hour
         quantities.head_s = head_s
         for level, given in enumerate(self._given):

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from stream.burn.rings import Ring, RingSet
 from stream.schema import windows as schema
+from stream.schema.spend import Name
 from stream.schema.windows import CHUNK
 
 Ints = NDArray[np.int64]
@@ -45,7 +46,7 @@ class Restore:
         rings = self._rings
         for chunk in sorted(self._names):
             for name in self._names[chunk]:
-                rings.recall(name)
+                rings.recall(Name(*schema.decode_name(name)))
         rings.head_s = head_s
         for level, ring in enumerate(rings.rings):
             ring.head = (head_s - 1) // ring.spec.width_s

@@ -9,6 +9,7 @@ and restored as it lies there. However many series a second touches, a commit is
 rows a chunk.
 """
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from stream.burn.cells import Cells
 from stream.schema import windows as schema
+from stream.schema.spend import Name
 from stream.schema.windows import CHUNK
 from stream.stage import StateRow
 
@@ -36,10 +38,10 @@ class Spec:
     slots: int
 
 
-# 10 s x 1 h + 1 min x 24 h + 1 h x 37 d: 2,688 buckets of 4 to 6 bytes are 10.8 to 16.1 KB a scope.
+# 10 s x 1 h + 1 min x 24 h + 1 h x 37 d: 2,688 buckets of 4 or 5 bytes are 10.8 to 13.4 KB a scope.
 # 37 days, so that a restart finds the 5 weeks behind every hour of the last day: 35 + 1, and the open one.
 SCOPE_RINGS: Final = (Spec(10, 360), Spec(60, 1440), Spec(3600, 888))
-# Parts of a scope (drivers, child scopes): 1 min x 2 h + 1 h x 8 d, 1.2 to 1.9 KB; a scope has many of them.
+# Parts of a scope (drivers, child scopes): 1 min x 2 h + 1 h x 8 d, 1.2 to 1.6 KB; a scope has many of them.
 COMPONENT_RINGS: Final = (Spec(60, 120), Spec(3600, 192))
 
 
@@ -134,8 +136,8 @@ class RingSet:
     def __init__(self, group: str, specs: tuple[Spec, ...], totals: bool = True) -> None:
         self.group = group
         self.rings = tuple(Ring(spec) for spec in specs)
-        self.names: list[bytes] = []
-        self.ids: dict[bytes, int] = {}
+        self.names: list[Name] = []
+        self.ids: dict[Name, int] = {}
         self.total_nusd: Ints = np.zeros(0, np.int64)
         self.first_hour: Ints = np.full(0, NEVER, np.int64)
         self.head_s = -1
@@ -149,7 +151,7 @@ class RingSet:
     def __len__(self) -> int:
         return len(self.names)
 
-    def series(self, name: bytes) -> int:
+    def series(self, name: Name) -> int:
         """The number of a series, new or known."""
         number = self.ids.get(name)
         if number is None:
@@ -157,8 +159,10 @@ class RingSet:
             self._new.add(number // CHUNK)
         return number
 
-    def recall(self, name: bytes) -> int:
+    def recall(self, name: Name) -> int:
         """Number a series that has none yet; a state row names it already."""
+        # A scope's text is in the names of all its parts, a driver's in those of all scopes.
+        name = Name(sys.intern(name.scope), sys.intern(name.component), name.role)
         number = self.ids[name] = len(self.names)
         self.names.append(name)
         self.reserve(number + 1)
@@ -230,7 +234,7 @@ class RingSet:
         """State rows of what has changed since the last call."""
         for number in sorted(self._new):
             mine = slice(number * CHUNK, (number + 1) * CHUNK)
-            names = self.names[mine]
+            names = [schema.name_bytes(*name) for name in self.names[mine]]
             hours = self.first_hour[mine][: len(names)].tolist() if self._totals else []
             value = schema.encode_names(schema.Names(names, hours))
             yield StateRow(schema.Key(schema.NAMES_ROW, self.group, number).encode(), value)

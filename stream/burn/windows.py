@@ -1,7 +1,8 @@
 """The rolling windows of every scope of one spend partition, and of each scope's parts."""
 
+from array import array
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,26 +19,9 @@ from stream.stage import StateRow
 Ints = NDArray[np.int64]
 
 OTHER: Final = "other"
-MAX_COMPONENTS: Final = 500  # of one scope; 500 x 1.9 KB are 1 MB at the very most
-NO_QUANTITY: Final = -1
-
-
-class Place(NamedTuple):
-    """Where a row adds up: its scope's, its component's and its driver's series (or NO_QUANTITY), and
-    whether it went over the cap into `other`."""
-
-    scope: int
-    component: int
-    used: int
-    overflow: bool
-
-
-class Driver(NamedTuple):
-    """What one series of quantities is of: the number of its scope, its driver, the series of its money."""
-
-    scope: int
-    name: str
-    component: int
+MAX_COMPONENTS: Final = 500  # of one scope; 500 x 1.6 KB are 0.8 MB at the very most
+_NO_QUANTITY: Final = -1
+_NEW: Final = -1
 
 
 class Windows:
@@ -50,11 +34,13 @@ class Windows:
         self.overflow_nusd = 0
         self.late_nusd = 0
         self.quantities = Quantities()
-        self.drivers: list[Driver] = []  # in order of the series of quantities
         self.notes: dict[str, dict[int, int]] = {}  # remark -> scope's number -> series of its money
+        # There are many components: columns of 8 bytes instead of an object each.
+        self.scope_of = array("q")  # by component: the number of its scope
+        self.drivers = array("q")  # by series of quantities: that of its money
+        self._used = array("q")  # by component: the series of its quantities
+        self._parts = array("q")  # by scope: how many components it has
         self._max_scopes = max_scopes
-        self._parts: list[dict[Name, int]] = []
-        self._placed: dict[Name, Place] = {}
 
     @property
     def head_s(self) -> int:
@@ -69,12 +55,15 @@ class Windows:
         """Add spend rows. `late_nusd` counts money so old that no ring holds its bucket any more."""
         if not len(rows.key):
             return
-        places = [self._placed.get(name) or self._place(name) for name in rows.names]
-        columns = zip(*places, strict=True)
-        scope, component, used, over = (np.array(column, np.int64)[rows.key] for column in columns)
+        known = self.components.ids
+        places = np.array([known.get(name, _NEW) for name in rows.names], np.int64)
+        over = np.zeros(len(places), np.bool_)
+        for number in np.flatnonzero(places == _NEW).tolist():
+            places[number], over[number] = self._place(rows.names[number])
+        component = places[rows.key]
+        scope, used = np.array(self.scope_of)[component], np.array(self._used)[component]
         counts = np.array([name.role == DRIVER for name in rows.names])[rows.key]
-        overflow = (over != 0) & counts
-        self.overflow_nusd += int(rows.cost_nusd[overflow].sum())
+        self.overflow_nusd += int(rows.cost_nusd[over[rows.key] & counts].sum())
         width, bucket, cost = rows.width, rows.bucket, rows.cost_nusd
         width_s = np.asarray(width, np.int64)
         self.advance(
@@ -82,61 +71,66 @@ class Windows:
         )
         self.late_nusd += self.scopes.add(scope[counts], width_s[counts], bucket[counts], cost[counts])
         self.components.add(component, width_s, bucket, cost)
-        amounts = (used != NO_QUANTITY) & (rows.quantity != 0)
+        amounts = (used != _NO_QUANTITY) & (rows.quantity != 0)
         self.quantities.add(used[amounts], width_s[amounts], bucket[amounts], rows.quantity[amounts])
 
-    def _place(self, name: Name) -> Place:
-        key = schema.name_bytes(name.scope, "", DRIVER)
-        known = self.scopes.ids.get(key)
-        overflow = known is None and len(self.scopes) >= self._max_scopes
+    def _place(self, name: Name) -> tuple[int, bool]:
+        """The component that a row adds to, and whether it went over the cap into `other`."""
+        number = self.number(name.scope)
+        overflow = number is None and len(self.scopes) >= self._max_scopes
         scope = OTHER if overflow else name.scope
-        number = known if known is not None else self._scope(scope)
-        parts = self._parts[number]
+        if number is None:
+            number = self._scope(scope)
         part = Name(scope, name.component, name.role)
-        if part not in parts and len(parts) >= MAX_COMPONENTS and name.role != NOTE:
+        if part not in self.components.ids and self._parts[number] >= MAX_COMPONENTS and name.role != NOTE:
             part = Name(scope, OTHER, name.role)
-        if part not in parts:
-            parts[part] = self.components.series(schema.name_bytes(*part))
-            self._note(part, number, parts[part])
-        place = Place(number, parts[part], self._used(part, number, parts[part]), overflow)
-        if part == name:  # what went to `other` is not remembered: there is no bound to it
-            self._placed[name] = place
-        return place
+        # What went to `other` is not remembered by its own name: there is no bound to it.
+        return self._component(part, number), overflow
 
-    def _used(self, part: Name, scope: int, component: int) -> int:
-        """The series of a driver's quantities. `billing=` scopes exist for reconciliation alone."""
-        if part.role != DRIVER or part.scope.startswith(f"{BILLING}="):
-            return NO_QUANTITY
-        series = self.quantities.series(schema.name_bytes(*part))
-        if series == len(self.drivers):
-            self.drivers.append(Driver(scope, part.component, component))
-        return series
+    def _component(self, part: Name, scope: int) -> int:
+        component = self.components.series(part)
+        if component == len(self.scope_of):
+            self._recall(component, scope)
+            # `billing=` scopes exist for reconciliation alone.
+            if part.role == DRIVER and not part.scope.startswith(f"{BILLING}="):
+                self._used[component] = self.quantities.append(self.components.names[component])
+                self.drivers.append(component)
+        return component
 
-    def _note(self, part: Name, scope: int, component: int) -> None:
+    def _recall(self, component: int, scope: int) -> None:
+        part = self.components.names[component]
+        self.scope_of.append(scope)
+        self._used.append(_NO_QUANTITY)
+        self._parts[scope] += 1
         if part.role == NOTE:
             self.notes.setdefault(part.component, {})[scope] = component
 
+    def number(self, scope: str) -> int | None:
+        """Of a scope that is known."""
+        return self.scopes.ids.get(Name(scope, "", DRIVER))
+
     def _scope(self, scope: str) -> int:
-        number = self.scopes.series(schema.name_bytes(scope, "", DRIVER))
+        number = self.scopes.series(Name(scope, "", DRIVER))
         if number == len(self.scope_names):
-            self.scope_names.append(scope)
-            self._parts.append({})
+            self.scope_names.append(self.scopes.names[number].scope)
+            self._parts.append(0)
         return number
 
     def spent_nusd(self, scope: str, start_s: int, end_s: int) -> int:
         """Exact sum over [start, end), ends moved out to the edges of held buckets; 0 if unknown."""
-        number = self.scopes.ids.get(schema.name_bytes(scope, "", DRIVER))
+        number = self.number(scope)
         return 0 if number is None else self.scopes.spent_nusd(number, start_s, end_s)
 
     def components_nusd(self, scope: str, start_s: int, end_s: int, role: int = DRIVER) -> dict[str, int]:
         """The same per component of one role (drivers or child scopes), without zeros."""
-        number = self.scopes.ids.get(schema.name_bytes(scope, "", DRIVER))
+        number = self.number(scope)
         if number is None:
             return {}
+        parts = np.flatnonzero(np.array(self.scope_of) == number).tolist()
         spent = {
-            name.component: self.components.spent_nusd(series, start_s, end_s)
-            for name, series in self._parts[number].items()
-            if name.role == role
+            self.components.names[series].component: self.components.spent_nusd(series, start_s, end_s)
+            for series in parts
+            if self.components.names[series].role == role
         }
         return {component: nusd for component, nusd in spent.items() if nusd}
 
@@ -145,8 +139,7 @@ class Windows:
 
     def calibration(self, scope: str, start_s: int, end_s: int) -> float:
         """By how much calibration changed this scope's money: calibrated over uncalibrated."""
-        number = self.scopes.ids.get(schema.name_bytes(scope, "", DRIVER))
-        note = None if number is None else self._parts[number].get(Name(scope, CALIBRATION, NOTE))
+        note = self.components.ids.get(Name(scope, CALIBRATION, NOTE))
         if note is None:
             return 1.0
         added = self.components.spent_nusd(note, start_s, end_s)
@@ -155,8 +148,7 @@ class Windows:
 
     def component_hours(self, scope: str, component: str, role: int, hours: Ints) -> Ints:
         """Money of one component in each of the given hours (since the epoch); 0 where not held."""
-        number = self.scopes.ids[schema.name_bytes(scope, "", DRIVER)]
-        series = self._parts[number][Name(scope, component, role)]
+        series = self.components.ids[Name(scope, component, role)]
         return self.components.rings[-1].of(series, hours)
 
     def changes(self) -> Iterator[StateRow]:
@@ -169,18 +161,16 @@ class Windows:
 
     def recall(self) -> None:
         """After the rings are restored: whose they are."""
-        for key in self.scopes.ids:
-            self.scope_names.append(schema.decode_name(key)[0])
-            self._parts.append({})
-        for key, series in self.components.ids.items():
-            name = Name(*schema.decode_name(key))
-            scope = self._scope(name.scope)
-            self._parts[scope][name] = series
-            self._note(name, scope, series)
-        for key in self.quantities.ids:
-            name = Name(*schema.decode_name(key))
-            scope = self._scope(name.scope)
-            self.drivers.append(Driver(scope, name.component, self._parts[scope][name]))
+        for name in self.scopes.names:
+            self.scope_names.append(name.scope)
+            self._parts.append(0)
+        for component, name in enumerate(self.components.names):
+            self._recall(component, self._scope(name.scope))
+        for series, name in enumerate(self.quantities.names):
+            component = self.components.ids[name]
+            self._used[component] = series
+            self.drivers.append(component)
+            self.quantities.names[series] = self.components.names[component]  # one object, not two
 
 
 class Restoring:

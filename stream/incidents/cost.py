@@ -18,7 +18,6 @@ from stream.burn.parts import HOUR_S, Part, split, widened
 from stream.burn.windows import Windows
 from stream.incidents.overlap import Spent, disjoint
 from stream.incidents.split import completed
-from stream.schema import windows as schema
 from stream.schema.incidents import Incident
 from stream.schema.signals import Share
 from stream.schema.spend import CALIBRATION, CHILD, DRIVER, NOTE
@@ -153,8 +152,7 @@ def _window(incident: Incident, now_s: int) -> tuple[int, int]:
 
 def _homes(spendings: Iterable[Spending], scope: str) -> list[Spending]:
     """Where a scope lives: in one partition, but each has its own `other`."""
-    name = schema.name_bytes(scope, "", DRIVER)
-    return [one for one in spendings if name in one.windows.scopes.ids]
+    return [one for one in spendings if one.windows.number(scope) is not None]
 
 
 def _each(chosen: Mapping[str, Sequence[Spending]]) -> Iterator[tuple[str, Spending]]:

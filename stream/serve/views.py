@@ -13,9 +13,8 @@ from stream.config import ScopeRule
 from stream.incidents.cost import ESTIMATED
 from stream.meter.counters import Counters
 from stream.metric_families import merged
-from stream.schema import windows as schema
 from stream.schema.invoices import day_name
-from stream.schema.spend import CALIBRATION, DRIVER, NOTE
+from stream.schema.spend import CALIBRATION, NOTE, Name
 from stream.scopes import BILLING, calibrated_scope, scope_labels
 from stream.serve.replica import Replica
 
@@ -76,15 +75,18 @@ class Views:
 
         A scope lives in one partition, but each has its own `other`: there they add up.
         """
-        burns = [burn for burn in self.replica.burns() if _knows(burn, scope)]
-        rings = [burn.windows.scopes.rings[HISTORY.index(window)] for burn in burns]
+        homes = [
+            (burn, number)
+            for burn in self.replica.burns()
+            if (number := burn.windows.number(scope)) is not None
+        ]
+        rings = [burn.windows.scopes.rings[HISTORY.index(window)] for burn, _ in homes]
         width_s = rings[0].spec.width_s
-        closed = max(min(burn.evaluated_s for burn in burns), 0) // width_s
+        closed = max(min(burn.evaluated_s for burn, _ in homes), 0) // width_s
         tail = max(ring.tail for ring in rings)
         buckets = np.arange(max(tail, closed - DAYS_HELD * DAY_S // width_s), closed)
         rates, known = np.zeros(len(buckets)), np.zeros(len(buckets), dtype=bool)
-        for burn, ring in zip(burns, rings, strict=True):
-            number = burn.windows.scopes.ids[schema.name_bytes(scope, "", DRIVER)]
+        for (burn, number), ring in zip(homes, rings, strict=True):
             since = buckets * width_s // HOUR_S >= burn.windows.scopes.first_hour[number]
             rates += np.where(since, ring.of(number, buckets), 0) / _NANO * HOUR_S / width_s
             known |= since
@@ -190,7 +192,7 @@ def _days(burn: Burn, burns: Sequence[Burn], days: int, now_s: int) -> Iterator[
         labels = scope_labels(scope, _BILLING)
         added = calibrated_scope(labels.values())
         home = next((each for each in burns if _knows(each, added)), None)
-        noted = schema.name_bytes(scope, CALIBRATION, NOTE) in windows.components.ids
+        noted = Name(scope, CALIBRATION, NOTE) in windows.components.ids
         for day in range(today - days + 1, today + 1):
             start_s, end_s = day * DAY_S, (day + 1) * DAY_S
             nusd = windows.spent_nusd(scope, start_s, end_s)
@@ -207,4 +209,4 @@ def _days(burn: Burn, burns: Sequence[Burn], days: int, now_s: int) -> Iterator[
 
 
 def _knows(burn: Burn, scope: str) -> bool:
-    return schema.name_bytes(scope, "", DRIVER) in burn.windows.scopes.ids
+    return burn.windows.number(scope) is not None

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from stream.burn.baseline import DAY_H, HOUR_OF_DAY, HOUR_OF_WEEK, NO_BASELINE, TRAILING_DAY, WEEK_H, Baseline
 from stream.burn.restore import Restore
 from stream.burn.rings import SCOPE_RINGS, RingSet
+from stream.schema.spend import DRIVER, Name
 from stream.schema.windows import decode_key
 
 HOUR = 3600
@@ -31,7 +32,7 @@ class World:
             self.scope(rate)
 
     def scope(self, rate: Rate) -> None:
-        self.rings.series(b'["s%d","",0]' % len(self.rings))
+        self.rings.series(Name(f"s{len(self.rings)}", "", DRIVER))
         self._rates = [*getattr(self, "_rates", []), rate]
 
     def hours(self, count: int) -> "World":
@@ -163,7 +164,7 @@ def test_the_spread_from_hour_to_hour() -> None:
 def test_the_spread_within_the_hour() -> None:
     """Ten minutes of nothing and ten of 12 dollars an hour, in turn: always 6 from the mean of 6."""
     rings = RingSet("s", SCOPE_RINGS)
-    rings.series(b'["s","",0]')
+    rings.series(Name("s", "", DRIVER))
     baseline = Baseline(rings)
     for ten_minutes in range(2 * DAY_H * 6):
         at_s = START + ten_minutes * 600

@@ -17,7 +17,7 @@ from stream.schema.windows import CHUNK, decode_key
 from tests.burn.rig import NANO, START, WEB, rows
 
 # Another chunk than the others': what they hold must not mix.
-FILLERS = [b"filler/%d" % number for number in range(CHUNK)]
+FILLERS = [Name(f"filler/{number}", "pod_hours", DRIVER) for number in range(CHUNK)]
 
 
 class Model(RuleBasedStateMachine):
@@ -30,8 +30,8 @@ class Model(RuleBasedStateMachine):
         self.state: dict[bytes, bytes] = {}
         self.quantities = Quantities()
         self.head_s = START
-        for name in (b"a", *FILLERS, b"z"):
-            self.quantities.series(name)
+        for name in (Name("a", "pod_hours", DRIVER), *FILLERS, Name("z", "pod_hours", DRIVER)):
+            self.quantities.append(name)
         self.quantities.advance(self.head_s)
 
     @rule(gap_s=st.sampled_from([10, 60, 600, 3600, 2 * 3600, 3 * 3600, 30 * 3600]))

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from stream.burn.stage import Burn
 from stream.config import Config
-from stream.schema import alerts, topics, windows
+from stream.schema import alerts, topics
 from stream.schema.alerts import Alert
 from stream.stage import StateRow
 from tests.chaos.oracle import Bucket, Record
@@ -132,6 +132,6 @@ def _buckets(burn: Burn) -> dict[Bucket, int]:
         for ring in rings.rings:
             held = ring.rows(ring.tail, ring.head + 1)
             for place, index in np.argwhere(held).tolist():
-                series = windows.decode_name(rings.names[index])
+                series = rings.names[index]
                 found[series, ring.spec.width_s, ring.tail + place] = int(held[place, index])
     return found
