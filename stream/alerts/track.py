@@ -27,7 +27,18 @@ from stream.schema.signals import Signal
 # configuration): it has cleared. Counted in the time of its own partition: silence clears nothing.
 GONE_S: Final = 3 * 300
 OVER_PLAN: Final = Level(Severity.PAGE, "plan")
+# What was planned is still within the windows of detectors when its time is over. Whether it goes on is known
+# after the shortest window of all, and by then an autoscaler has let go too: Kubernetes' waits 300 s.
+SETTLE_S: Final = 300
+GOES_ON: Final = 0.5  # of the excess that a signal tells: halfway between all of it and none
 _LONGEST_NAME: Final = 180  # of a scope within a dedup key: PagerDuty takes 255 characters
+
+
+class AtEnd(msgspec.Struct, frozen=True):
+    """A signal as it stood when what held it back ended."""
+
+    time_s: int
+    excess_nusd: int
 
 
 class Track(msgspec.Struct, kw_only=True):
@@ -41,7 +52,7 @@ class Track(msgspec.Struct, kw_only=True):
     What people asked for, as of this step: `factors` are what the scores of detectors must exceed that were
     called false; `plan` is the ceiling that holds and `over_plan` whether it is passed; `quiet` is whether
     the alert is kept from ringing, `held_back` by what, or by what until it fired; `acknowledged` is who has
-    it.
+    it. `ended_s` is when it was held back last, and `at_end` the signals that began before then.
     """
 
     scope: str
@@ -68,6 +79,8 @@ class Track(msgspec.Struct, kw_only=True):
     quiet: bool = False
     held_back: HeldBack | None = None
     acknowledged: Acknowledged | None = None
+    ended_s: int = 0
+    at_end: dict[str, AtEnd] = {}
 
     def hear(self, signal: Signal) -> None:
         """Take in the newest word of one detector."""
@@ -109,6 +122,14 @@ class Track(msgspec.Struct, kw_only=True):
             held = None if self.over_plan else held or span
         if self.over_plan and not was_over:
             self.life.held = []  # what it has been up to the ceiling tells nothing of how long it is above
+        if self.quiet and held is None and not self.over_plan and self.held_back is not None:
+            self.ended_s, self.at_end = min(self.held_back.until_s, now_s), {}
+            self.held_back = msgspec.structs.replace(self.held_back, until_s=self.ended_s)
+        self.at_end = {
+            name: self.at_end.get(name) or AtEnd(signal.time_s, signal.excess_nusd)
+            for name, signal in self.signals.items()
+            if signal.onset_s < self.ended_s
+        }
         self.quiet = held is not None
         if held is not None or self.life.rung:
             self.held_back = held
@@ -123,6 +144,21 @@ class Track(msgspec.Struct, kw_only=True):
     def as_planned(self) -> bool:
         """Whether a plan accounts for what the scope burns."""
         return self.plan is not None and not self.over_plan
+
+    @property
+    def settling(self) -> bool:
+        """Whether all that it has to say may be of planned money that ended, and does not go on."""
+        return all(self._settles(signal) for signal in self.audible) and not self.over_plan
+
+    def _settles(self, signal: Signal) -> bool:
+        """What began before the end counts again when it goes on: by what was spent since."""
+        if (at_end := self.at_end.get(signal.detector)) is None:
+            return False
+        lasted_s = signal.time_s - at_end.time_s
+        if lasted_s < SETTLE_S:
+            return True
+        since = (signal.excess_nusd - at_end.excess_nusd) / 1e9 * 3600 / lasted_s
+        return since < GOES_ON * (signal.burn_usd_per_hour - (signal.baseline_usd_per_hour or 0.0))
 
     @property
     def audible(self) -> list[Signal]:

@@ -119,7 +119,8 @@ class Watch:
             if not track.over_plan:
                 since_s = _lent_s(attached, level)
         wait_s = self._rules.group_wait_s if self._grouping.has_parts(member) else 0
-        self._advance(track, now_s, level=level, since_s=since_s, wait_s=wait_s, quiet=track.quiet)
+        quiet = track.quiet or track.settling
+        self._advance(track, now_s, level=level, since_s=since_s, wait_s=wait_s, quiet=quiet)
         if level is not None and track.quiet:
             self._hold_back(track, now_s)
         elif level is not None and level.severity == Severity.DIGEST and not track.life.rung:

@@ -1,7 +1,7 @@
 """`burnline gameday`: labelled disasters, and how soon burnline tells of each."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 import typer
@@ -50,23 +50,30 @@ def gameday(
         found = report(play(game, told), quiet_days)
     if json is not None:
         json.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1))
-    _show(found, Console())
+    show(found, Console())
 
 
-def _show(found: Report, console: Console) -> None:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("scenario", "wanted", "told", "after p50", "p95", "lost", "driver", "deploy", "false"):
-        table.add_column(name, justify="left" if name in ("scenario", "wanted", "told") else "right")
+def show(found: Report, console: Console) -> None:
+    """Two tables that fit into 80 columns: every scenario, and every monitor; then what was false."""
+    table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="dim")
+    for name in ("", "told", "after\np50", "after\np95", "lost", "driver", "deploy", "false\npages",
+                 "false\ntickets"):  # fmt: skip
+        table.add_column(name, justify="right" if name else "left", vertical="bottom", no_wrap=True)
+    wanted = ""
     for kind in found.kinds:
+        if kind.expected != wanted:
+            wanted = kind.expected
+            table.add_row(f"[bold]{wanted} wanted[/bold]")
         table.add_row(*_kind(kind))
     console.print(table)
     console.print()
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("monitor", "page recall", "precision", "ticket recall", "precision", "10× p95", "3× p95",
-                 "lost a page", "driver", "deploy", "false pages a month"):  # fmt: skip
-        table.add_column(name, justify="left" if name == "monitor" else "right")
-    for total in found.totals:
-        table.add_row(*_total(total))
+    for name in ("", *(total.monitor for total in found.totals)):
+        table.add_column(name, justify="right" if name else "left", no_wrap=True)
+    columns = [_total(total) for total in found.totals]
+    for name, *figures in zip(_MEASURES, *columns, strict=True):
+        if any(figures):
+            table.add_row(name, *figures)
     console.print(table)
     for one in found.outcomes:
         if one.monitor == "burnline" and one.false:
@@ -74,30 +81,35 @@ def _show(found: Report, console: Console) -> None:
 
 
 def _kind(kind: Kind) -> list[str]:
-    said = ", ".join(f"{count} {name}" for name, count in sorted(kind.severities.items())) or "nothing"
-    of = f" of {kind.games}" if kind.expected != "nothing" else ""
+    wanted = kind.expected != "nothing"
     return [
-        kind.scenario.replace("_", " "), kind.expected, f"{said}{of}", _time(kind.delay_p50_s),
-        _time(kind.delay_p95_s), f"${kind.lost_usd:,.2f}" if kind.expected != "nothing" else "",
+        kind.scenario.replace("_", " "), f"{kind.told}/{kind.games}" if wanted else "",
+        _time(kind.delay_p50_s), _time(kind.delay_p95_s), _usd(kind.lost_usd) if wanted else "",
         f"{kind.right_driver}/{kind.asked_driver}" if kind.asked_driver else "",
         f"{kind.right_deploy}/{kind.told}" if kind.told else "",
-        _false(kind),
+        str(kind.false_pages or ""), str(kind.false_tickets or ""),
     ]  # fmt: skip
 
 
-def _false(kind: Kind) -> str:
-    parts = [(kind.false_pages, "page"), (kind.false_tickets, "ticket")]
-    return ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for count, name in parts if count)
+_MEASURES: Final = (
+    "page recall", "page precision", "10× burn, p95", "3× burn, p95", "lost before a page", "ticket recall",
+    "ticket precision", "right driver", "right deploy", "false pages a month",
+)  # fmt: skip
 
 
 def _total(total: Total) -> list[str]:
+    """In the order of `_MEASURES`."""
     month = total.quiet_false_pages_a_month
     return [
-        total.monitor, _percent(total.page_recall), _percent(total.page_precision),
-        _percent(total.ticket_recall), _percent(total.ticket_precision), _time(total.delay_10x_p95_s),
-        _time(total.delay_3x_p95_s), f"${total.lost_usd:,.2f}", _percent(total.right_driver),
-        _percent(total.right_deploy), "" if month is None else f"{month:,.1f}",
+        _percent(total.page_recall), _percent(total.page_precision), _time(total.delay_10x_p95_s),
+        _time(total.delay_3x_p95_s), _usd(total.lost_usd), _percent(total.ticket_recall),
+        _percent(total.ticket_precision), _percent(total.right_driver), _percent(total.right_deploy),
+        "" if month is None else f"{month:,.1f}",
     ]  # fmt: skip
+
+
+def _usd(amount: float) -> str:
+    return f"${amount:,.0f}" if amount >= 100 else f"${amount:.2f}"
 
 
 def _percent(share: float | None) -> str:
@@ -109,4 +121,6 @@ def _time(seconds: float | None) -> str:
         return ""
     if seconds < 600:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 2 * 3600 else f"{seconds / 3600:.1f} h"
+    if seconds < 2 * 3600:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 10 * 3600 else f"{seconds / 3600:.0f} h"

@@ -125,7 +125,7 @@ def list_plans(every: All = False, config: ConfigFile = None, url: Url = None, a
 
 @maintenance.command("end")
 def end_maintenance(window: Id, config: ConfigFile = None, url: Url = None, as_json: Json = False) -> None:
-    """End a window now: what still burns rings at once.
+    """End a window now: what goes on rings 5 minutes later.
 
     Example: burnline maintenance end 20261124-1a2b3c
     """
@@ -134,7 +134,7 @@ def end_maintenance(window: Id, config: ConfigFile = None, url: Url = None, as_j
 
 @plan.command("end")
 def end_plan(window: Id, config: ConfigFile = None, url: Url = None, as_json: Json = False) -> None:
-    """End a plan now: what still burns beyond normal rings at once.
+    """End a plan now: what goes on beyond normal rings 5 minutes later.
 
     Example: burnline plan end 20261124-1a2b3c
     """

@@ -5,6 +5,7 @@ ticket where somebody should look this week; nothing where all is as planned.
 """
 
 import datetime as dt
+import math
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from stream.demo.catalogue import Service
 from stream.demo.deploys import deploy_of
-from stream.demo.season import HOUR_MS
+from stream.demo.season import BATCH_WIDTH_H, HOUR_MS
 from stream.demo.series import PODS_EU, PODS_US
 from stream.gameday.world import DAY_MS, MONDAY_MS, Case, Effect, Floats, Ints, Shape, World, scope_of
 from stream.schema.deploys import Deploy
@@ -154,24 +155,38 @@ def wrong_unit(world: World) -> Case:
 def moved_batch(world: World) -> Case:
     """The nightly batch runs at 11:00 instead of 02:00."""
     service = next(service for service in world.services if service.season.batch)
-    night_ms, noon_ms = _at(world, 1, 0), _at(world, 1, 11)
-    everything = world.columns(service=service)
+    begin_ms = MONDAY_MS + DAY_MS - 2 * HOUR_MS
+    all_of_it = world.columns(service=service)
+    batch = np.array([one for one in all_of_it if world.series[one].season.batch], dtype=np.int64)
+
+    def running(at_ms: Ints, hour: float) -> Floats:
+        hours = (at_ms - MONDAY_MS - DAY_MS) / HOUR_MS - hour
+        return np.asarray(1 + service.season.batch * np.exp(-0.5 * (hours / BATCH_WIDTH_H) ** 2))
 
     def moved(at_ms: Ints) -> Floats:
-        night = (at_ms >= night_ms) & (at_ms < night_ms + 5 * HOUR_MS)
-        noon = (at_ms >= noon_ms) & (at_ms < noon_ms + 2 * HOUR_MS)
-        return np.where(night, 0.35, np.where(noon, 2.6, 1.0))
+        return running(at_ms, 11.0) / running(at_ms, service.season.peak_h)
 
-    return _nothing(world, night_ms, Effect(everything, moved), (service,), hours=16, step_s=60)
+    return _nothing(world, begin_ms, Effect(batch, moved), (service,), hours=18, step_s=60)
 
 
 def load_test(world: World) -> Case:
-    """A load test of five times the load, announced in a maintenance window."""
+    """A load test of five times the load, announced in a maintenance window, and over with it."""
     service = _one(world, "pod_hours", 14)
     begin_ms = _at(world, 4, 10)
     window = _window(service, begin_ms, 2)
-    return _nothing(world, begin_ms, Effect(world.columns(service=service), _step(begin_ms, 5)), (service,),
-                    hours=2, step_s=10, config={"maintenance": [window]})  # fmt: skip
+    loaded = _step(begin_ms, 5, begin_ms + 2 * HOUR_MS)
+    return _nothing(world, begin_ms, Effect(world.columns(service=service), loaded), (service,),
+                    hours=4, step_s=10, config={"maintenance": [window]})  # fmt: skip
+
+
+def load_test_left_on(world: World) -> Case:
+    """An announced load test of five times the load that does not end with its window."""
+    service = _one(world, "pod_hours", 15)
+    end_ms = _at(world, 4, 12)
+    window = _window(service, end_ms - HOUR_MS, 1)
+    everything = world.columns(service=service)
+    return _page(world, end_ms, Effect(everything, _step(end_ms - HOUR_MS, 5)), service,
+                 _largest(world, service), config={"maintenance": [window]})  # fmt: skip
 
 
 def beyond_the_plan(world: World) -> Case:
@@ -190,8 +205,9 @@ def within_the_plan(world: World) -> Case:
     begin_ms = _at(world, 3, 11)
     normal = world.usd_per_hour[world.columns(service=service)].sum()
     plan = _window(service, begin_ms, 6) | {"ceiling_usd_per_hour": round(6 * float(normal), 2)}
-    return _nothing(world, begin_ms, Effect(world.columns(service=service), _step(begin_ms, 3)), (service,),
-                    hours=3, step_s=10, config={"plans": [plan]})  # fmt: skip
+    migrating = _step(begin_ms, 3, begin_ms + 6 * HOUR_MS)
+    return _nothing(world, begin_ms, Effect(world.columns(service=service), migrating), (service,),
+                    hours=8, step_s=60, config={"plans": [plan]})  # fmt: skip
 
 
 def black_friday(world: World) -> Case:
@@ -204,13 +220,17 @@ def black_friday(world: World) -> Case:
 
 
 def failover(world: World) -> Case:
-    """One region is emptied into the other."""
+    """One region is emptied into the other: as many dollars' worth of machines, of the size that it has."""
     services = tuple(service for service in world.services if service.eu_pods)
     begin_ms = _at(world, 3, 9)
     emptied = Effect(world.columns("pod_hours", source=PODS_EU), _step(begin_ms, 0.05))
+
+    def spent(service: Service, source: str) -> float:
+        return float(world.usd_per_hour[world.columns("pod_hours", service=service, source=source)].sum())
+
     filled = tuple(
         Effect(world.columns("pod_hours", service=one, source=PODS_US),
-               _step(begin_ms, 1 + one.eu_pods / one.us_pods))
+               _step(begin_ms, 1 + 0.95 * spent(one, PODS_EU) / spent(one, PODS_US)))
         for one in services
     )  # fmt: skip
     end_ms = begin_ms + 4 * HOUR_MS
@@ -243,7 +263,7 @@ def holiday(world: World) -> Case:
 
 SCENARIOS: Final[tuple[Scenario, ...]] = (
     runaway_autoscaler, retry_explosion, slow_triple, fast_egress, ci_storm, token_loop, forgotten_cluster,
-    wrong_unit, beyond_the_plan, slow_egress, orphaned_volumes, dearer_deploy, price_rise,
+    wrong_unit, beyond_the_plan, load_test_left_on, slow_egress, orphaned_volumes, dearer_deploy, price_rise,
     silent_meter, doubled_meter, log_cardinality, moved_batch, load_test, within_the_plan, black_friday,
     failover, refund, holiday,
 )  # fmt: skip
@@ -314,8 +334,8 @@ def _deployed(service: Service, begin_ms: int, what: str) -> Deploy:
     return deploy_of(service, begin_ms - 2 * MINUTE_MS, f"{service.name}: {what}", "deploy")
 
 
-def _step(begin_ms: int, factor: float) -> Shape:
-    return lambda at_ms: np.where(at_ms >= begin_ms, factor, 1.0)
+def _step(begin_ms: int, factor: float, end_ms: float = math.inf) -> Shape:
+    return lambda at_ms: np.where((at_ms >= begin_ms) & (at_ms < end_ms), factor, 1.0)
 
 
 def _ramp(begin_ms: int, lasts_ms: int, factor: float) -> Shape:

@@ -102,7 +102,7 @@ def outcome(seed: int, scenario: str, monitor: str, case: Case, said: list[Call]
         elif call.severity == "ticket":
             found.tickets += fine and call.new
             found.false_tickets += not fine and call.new
-        if not fine and call.new:
+        if not fine and call.new and call.severity != "digest":
             found.false += (f"{call.severity} {call.scope} {call.time_s - begin_s:+,d} s",)
     return found
 

@@ -107,6 +107,15 @@ class Estate:
     def wait(self, seconds: int) -> list[Alert]:
         return [alert for _ in range(0, seconds, 10) for alert in self.say()]
 
+    def burn(self, seconds: int, signal: Signal) -> list[Alert]:
+        """The same signal again and again, as its excess grows."""
+        sent: list[Alert] = []
+        rate = signal.burn_usd_per_hour - (signal.baseline_usd_per_hour or 0.0)
+        for _ in range(0, seconds, 10):
+            excess_nusd = round(rate * (self.now_s - signal.onset_s) / 3600 * NANO)
+            sent += self.say(msgspec.structs.replace(signal, excess_nusd=excess_nusd))
+        return sent
+
     def deploy(self, *deploys: Deploy) -> None:
         self.stage.take(batch([encode_deploy(deploy) for deploy in deploys], topics.DEPLOYS, self.offset))
         self.offset += len(deploys)

@@ -110,9 +110,8 @@ def test_what_was_expected_each_week_is_planned_in_the_weeks_that_follow() -> No
     said = {"since_s": T0 - 300, "until_s": T0 + 300, "expires_s": T0 + 37 * 86_400}
     estate.ask(feedback(Verdict.EXPECTED, ceiling_usd_per_hour=500.0, **said))
     estate.now_s = T0 + WEEK_S
-    estate.say(signal(CHECKOUT))
-    page, report = estate.wait(400)
-    assert (page.severity, page.time_s) == (Severity.PAGE, T0 + WEEK_S + 300), "only at that time"
+    report, page = estate.burn(700, signal(CHECKOUT, onset_s=T0 + WEEK_S))
+    assert (page.severity, page.time_s) == (Severity.PAGE, T0 + WEEK_S + 600), "only at that time"
     assert report.severity == Severity.DIGEST
 
 
