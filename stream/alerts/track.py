@@ -30,12 +30,13 @@ OVER_PLAN: Final = Level(Severity.PAGE, "plan")
 # What was planned is still within the windows of detectors when its time is over. Whether it goes on is known
 # after the shortest window of all, and by then an autoscaler has let go too: Kubernetes' waits 300 s.
 SETTLE_S: Final = 300
+REFRESH_S: Final = 60  # what is heard late is heard once more
 GOES_ON: Final = 0.5  # of the excess that a signal tells: halfway between all of it and none
 _LONGEST_NAME: Final = 180  # of a scope within a dedup key: PagerDuty takes 255 characters
 
 
 class AtEnd(msgspec.Struct, frozen=True):
-    """A signal as it stood when what held it back ended."""
+    """The first word of a detector after what held the scope back had ended."""
 
     time_s: int
     excess_nusd: int
@@ -52,7 +53,7 @@ class Track(msgspec.Struct, kw_only=True):
     What people asked for, as of this step: `factors` are what the scores of detectors must exceed that were
     called false; `plan` is the ceiling that holds and `over_plan` whether it is passed; `quiet` is whether
     the alert is kept from ringing, `held_back` by what, or by what until it fired; `acknowledged` is who has
-    it. `ended_s` is when it was held back last, and `at_end` the signals that began before then.
+    it. `ended_s` is until when it was held back last; `at_end` has the signals that began before then.
     """
 
     scope: str
@@ -128,7 +129,7 @@ class Track(msgspec.Struct, kw_only=True):
         self.at_end = {
             name: self.at_end.get(name) or AtEnd(signal.time_s, signal.excess_nusd)
             for name, signal in self.signals.items()
-            if signal.onset_s < self.ended_s
+            if signal.onset_s < self.ended_s <= signal.time_s
         }
         self.quiet = held is not None
         if held is not None or self.life.rung:
@@ -152,11 +153,12 @@ class Track(msgspec.Struct, kw_only=True):
 
     def _settles(self, signal: Signal) -> bool:
         """What began before the end counts again when it goes on: by what was spent since."""
-        if (at_end := self.at_end.get(signal.detector)) is None:
+        if signal.onset_s >= self.ended_s:
             return False
-        lasted_s = signal.time_s - at_end.time_s
-        if lasted_s < SETTLE_S:
+        at_end = self.at_end.get(signal.detector)
+        if at_end is None or signal.time_s < max(self.ended_s + SETTLE_S, at_end.time_s + REFRESH_S):
             return True
+        lasted_s = signal.time_s - at_end.time_s
         since = (signal.excess_nusd - at_end.excess_nusd) / 1e9 * 3600 / lasted_s
         return since < GOES_ON * (signal.burn_usd_per_hour - (signal.baseline_usd_per_hour or 0.0))
 

@@ -160,8 +160,8 @@ def moved_batch(world: World) -> Case:
     batch = np.array([one for one in all_of_it if world.series[one].season.batch], dtype=np.int64)
 
     def running(at_ms: Ints, hour: float) -> Floats:
-        hours = (at_ms - MONDAY_MS - DAY_MS) / HOUR_MS - hour
-        return np.asarray(1 + service.season.batch * np.exp(-0.5 * (hours / BATCH_WIDTH_H) ** 2))
+        widths = ((at_ms - MONDAY_MS - DAY_MS) / HOUR_MS - hour) / BATCH_WIDTH_H
+        return np.where(abs(widths) < 5, 1 + service.season.batch * np.exp(-0.5 * widths**2), 1.0)
 
     def moved(at_ms: Ints) -> Floats:
         return running(at_ms, 11.0) / running(at_ms, service.season.peak_h)

@@ -1,6 +1,7 @@
 """What people see of a game day fits into 80 columns, whole."""
 
 import io
+import re
 
 from rich.console import Console
 
@@ -31,15 +32,15 @@ def shown() -> list[str]:
 def test_every_scenario_has_one_line_with_all_its_figures() -> None:
     lines = shown()
     for name in names():
-        [line] = [line for line in lines if line.startswith(f"{name.replace('_', ' ')}  ")]
-        assert line.split()[-10:] == "10/10 34 h 34 h $123,457 10/10 10/10 120 3450".split(), line
+        [line] = [line for line in lines if re.match(rf"{name.replace('_', ' ')} +\d", line)]
+        assert " ".join(line.split()).endswith("10/10 34 h 34 h $123,457 10/10 10/10 120 3450")
         assert len(line.rstrip()) <= 80
 
 
 def test_every_monitor_has_a_column() -> None:
     lines = shown()
     head = next(line for line in lines if "3-sigma" in line)
-    assert head.split() == "burnline fixed threshold 3-sigma daily".split()
+    assert " ".join(head.split()) == "burnline fixed threshold 3-sigma daily"
     month = next(line for line in lines if line.startswith("false pages a month"))
     assert month.split()[-4:] == ["12.0"] * 4
     assert not any("…" in line for line in lines)
