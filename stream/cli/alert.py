@@ -5,13 +5,14 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Table
 
 from stream.alerts import text
 from stream.cli import people
 from stream.cli.api import Url, connect
 from stream.cli.options import ConfigFile, Json
 from stream.cli.times import later_s
+from stream.notify import words
 
 app = typer.Typer(
     help="See what fires, and say who has it. Needs a burnline that runs.", no_args_is_help=True
@@ -36,40 +37,22 @@ def list_(config: ConfigFile = None, url: Url = None, as_json: Json = False) -> 
         for one in alerts:
             people.print_json(one)
         return
-    console = Console()
-    if told:
-        table = Table(
-            Column("key", no_wrap=True, overflow="fold"),
-            "state",
-            "burns",
-            "beyond normal",
-            "since",
-            "who has it",
+    for one in told:
+        print(words.line(f"{one['severity'].upper()} {one['state']}: {one['summary']}"))
+        print(
+            f"    {words.line(_who_has(one, found['now_s']))}; its key: {words.line(one['dedup_key'], 3000)}"
         )
-        for one in told:
-            table.add_row(
-                escape(one["dedup_key"]),
-                f"{one['severity']} {one['state']}",
-                text.usd(one["burn_usd_per_hour"]) + "/h",
-                text.usd_of(one["excess_nusd"]),
-                text.clock(one["onset_s"], found["now_s"]),
-                escape(_who_has(one, found["now_s"])),
-            )
-        console.print(table)
-    else:
+    if not told:
         print("Nothing fires.")
     for report in found["held_back"]:
         held = report["held"]
         name = held["note"] or held["id"]
         for line in report["lines"].values():
-            console.print(
-                f"Held back by {held['kind']} {name!r} until {text.clock(held['until_s'], found['now_s'])}: "
-                f"{line['severity']} {line['scope']}, {text.usd(line['burn_usd_per_hour'])}/h",
-                markup=False,
-                highlight=False,
-            )
+            until = text.clock(held["until_s"], found["now_s"])
+            burns = f"{line['severity']} {line['scope']}, {text.usd(line['burn_usd_per_hour'])}/h"
+            print(words.line(f"Held back by {held['kind']} {name!r} until {until}: {burns}"))
     for line in found["digest"]:
-        console.print(f"For the digest: {line['scope']}. {line['reason']}", markup=False, highlight=False)
+        print(words.line(f"For the digest: {line['scope']}. {line['reason']}"))
 
 
 @app.command()
@@ -168,9 +151,10 @@ def _who_has(alert: dict[str, Any], today_s: int) -> str:
     if plan is not None and alert["tier"] != "plan":
         return f"planned, up to {text.usd(plan['ceiling_usd_per_hour'])}/h"
     if has_it is None:
-        return "nobody"
+        return "nobody has it"
     until = has_it["until_s"]
-    return has_it["by"] if until is None else f"{has_it['by']}, snoozed until {text.clock(until, today_s)}"
+    snoozed = "" if until is None else f", snoozed until {text.clock(until, today_s)}"
+    return f"{has_it['by']} has it{snoozed}"
 
 
 def _tell(said: dict[str, Any], as_json: bool, sentence: str) -> None:

@@ -85,6 +85,8 @@ def _began(alert: Alert) -> str:
     began = text.clock(alert.onset_s)
     if alert.state == State.RESOLVED:
         return f"{began}, clear at {text.clock(alert.time_s, alert.onset_s)}"
+    if not alert.emitted_ms:  # as it stands, and not as it was told
+        return began
     seconds = (alert.emitted_ms - alert.spent_ms) / 1000
     return f"{began}; told {seconds:,.0f} s after the spend that showed it"
 

@@ -75,13 +75,15 @@ async def test_an_alert_is_shown_with_its_commands(run: Run) -> None:
 
 async def test_an_alert_is_seen_taken_and_given_back(run: Run) -> None:
     seen = await told(run, "alert", "list")
-    assert re.search(rf"{CHECKOUT}@\d+/page\S* +│ page firing +│ \$\d+/h.*nobody", seen)
+    assert re.search(
+        rf"PAGE firing: {CHECKOUT} burns \$\d+/h, .*\n    nobody has it; its key: {CHECKOUT}@\d+/page", seen
+    )
     key = next(
         str(one["dedup_key"]) for one in await as_json(run, "alert", "list") if one["scope"] == CHECKOUT
     )
     said = await told(run, "alert", "ack", CHECKOUT, "--note", "looking")
     assert said == f"ana has {key}. It rings again only if it gets worse.\n"
-    assert re.search("page acknowledged .* ana ", await told(run, "alert", "list"))
+    assert re.search("PAGE acknowledged: .*\n    ana has it; its key: ", await told(run, "alert", "list"))
     said = await told(run, "alert", "snooze", key, "--until", "2h")
     assert said == f"{key} rests until 16:10 UTC; if it gets worse, it rings before.\n"
     assert "snoozed until 16:10 UTC" in await told(run, "alert", "list")
