@@ -118,6 +118,15 @@ class Http(Listen):
     """what a client must show to write; needed where `host` is not loopback"""
 
 
+class Deploys(Section):
+    """What tells of deploys. Their shapes are described in docs/formats.md."""
+
+    github_secret: SecretStr | None = None
+    """the secret of GitHub's webhook: its events must then be signed, and need no `ingest.token`"""
+    github_workflows: tuple[str, ...] = ("*deploy*", "*release*", "*rollout*", "*promote*")
+    """shell patterns of the names or files of GitHub workflows that deploy; runs of others are passed over"""
+
+
 class Kafka(Section):
     """How to reach Kafka; `burnline run`, `replay` and `demo` need none."""
 
@@ -192,6 +201,8 @@ class Config(Section):
     """planned ceilings: what may be burnt, and when"""
     notify: Notify = Notify()
     """where alerts go"""
+    deploys: Deploys = Deploys()
+    """what tells of deploys"""
     ingest: Http = Http(port=PORTS["ingest"])
     """the HTTP port that takes estimates, deploys and records of reconciliation in"""
     serve: Http = Http(port=PORTS["serve"])

@@ -1,10 +1,11 @@
-"""Names of scopes: how a set of labels becomes `service=shop/checkout`, and back."""
+"""Names of scopes: how a set of labels becomes `service=shop/checkout`, and back; and owner rules."""
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Final
 
-from stream.config import ScopeRule
+from stream.config import OwnerRule, ScopeRule
 from stream.schema.spend import CALIBRATION
 
 TOTAL: Final = "total"
@@ -48,3 +49,25 @@ def scope_labels(scope: str, rules: Iterable[ScopeRule]) -> dict[str, str]:
 def partition_of(scope: str, partitions: int) -> int:
     """Where a scope lives, with all its components. Fixed for good once `spend` holds data."""
     return zlib.crc32(scope.encode()) % partitions
+
+
+def owned_labels(labels: Mapping[str, str], owners: Iterable[OwnerRule]) -> dict[str, str]:
+    """The labels with those that owner rules add."""
+    owned = dict(labels)
+    for rule in owners:
+        if fits(rule.match, owned):
+            for key, template in rule.set.items():
+                if key not in owned:
+                    owned[key] = _fill(template, owned)
+    return owned
+
+
+def fits(patterns: Mapping[str, str], labels: Mapping[str, str]) -> bool:
+    """Whether every pattern fits the label of its name; a missing label is empty."""
+    return all(fnmatchcase(labels.get(key, ""), pattern) for key, pattern in patterns.items())
+
+
+def _fill(template: str, labels: Mapping[str, str]) -> str:
+    for key, value in labels.items():
+        template = template.replace("{" + key + "}", value)
+    return template

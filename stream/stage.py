@@ -5,7 +5,7 @@ hold. It does no I/O, reads no clock and starts no task; time comes in as a para
 writes a commit as one Kafka transaction, the embedded shell as one SQLite transaction.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,6 +16,7 @@ class Batch:
 
     `timestamps_ms` is when the log took each record in (never what its producer claims inside).
     `next_offset` is the position after the batch; offsets may have holes (Kafka's control records).
+    `headers`, with names in small letters, are there only for stages that ask for them.
     """
 
     topic: str
@@ -24,6 +25,7 @@ class Batch:
     offsets: Sequence[int]
     timestamps_ms: Sequence[int]
     next_offset: int
+    headers: Sequence[Mapping[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)

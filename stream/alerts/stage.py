@@ -4,11 +4,12 @@ It runs on event time. Evaluations wait until every spend partition has reached 
 worked through in order of time, so what comes out does not depend on how partitions happened to mix.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
 
+from stream.alerts.changes import Changes
 from stream.alerts.clock import Clock
 from stream.alerts.held import Report
 from stream.alerts.watch import Watch
@@ -17,18 +18,13 @@ from stream.planned import matches
 from stream.schema import alerts, commands, dead_letters, deploys, signals, topics
 from stream.schema.alerts import Alert, DigestLine
 from stream.schema.commands import Command, Maintenance, Plan
-from stream.schema.dead_letters import DeadLetter, Reason
-from stream.schema.deploys import Deploy
+from stream.schema.dead_letters import DeadLetter
 from stream.schema.signals import Evaluation
 from stream.scopes import scope_labels
 from stream.stage import Batch, Commit, Output, StateRow
 
-DEPLOYS_KEPT_S: Final = 24 * 3600  # as far back as the longest window puts an onset
-_MOST_DEPLOYS: Final = 10_000  # 24 h of one every 9 s; bounds memory against a flood
-
 _CLOCK: Final = b"clock"
 _WAITING: Final = b"waiting/"
-_DEPLOY: Final = b"deploy/"
 
 
 class Alerts:
@@ -39,10 +35,11 @@ class Alerts:
 
     def __init__(self, config: Config) -> None:
         self._config = config
+        self._workflows = config.deploys.github_workflows
         self._clock = Clock()
-        self._watch = Watch(config, self._suspects)
+        self._changes = Changes(config.owners)
+        self._watch = Watch(config, self._changes.all)
         self._waiting: dict[tuple[int, int], Evaluation] = {}
-        self._deploys: dict[int, Deploy] = {}
         self._durable: dict[bytes, bytes] = {}
         self._letters: list[DeadLetter] = []
         self._positions: dict[tuple[str, int], int] = {}
@@ -95,25 +92,24 @@ class Alerts:
             elif row.key.startswith(_WAITING):
                 evaluation = signals.decode(row.value)
                 self._waiting[evaluation.time_s, evaluation.partition] = evaluation
-            elif row.key.startswith(_DEPLOY):
-                offset = int(row.key.removeprefix(_DEPLOY))
-                self._deploys[offset] = msgspec.json.decode(row.value, type=Deploy)
-            else:
+            elif not self._changes.restore(row.key, row.value):
                 self._watch.restore(row.key, row.value)
 
     def take(self, batch: Batch) -> None:
-        for value, offset, timestamp_ms in zip(batch.values, batch.offsets, batch.timestamps_ms, strict=True):
+        columns = zip(batch.values, batch.offsets, batch.timestamps_ms, strict=True)
+        for place, (value, offset, timestamp_ms) in enumerate(columns):
             if batch.topic == topics.SIGNALS:
                 self._take_signals(signals.decode(value))
             elif batch.topic == topics.COMMANDS:
                 self._take_command(batch, value, offset, timestamp_ms)
             else:
-                self._take_deploy(batch, value, offset, timestamp_ms)
+                headers = batch.headers[place] if batch.headers else {}
+                self._take_deploy(batch, value, headers, offset, timestamp_ms)
         self._positions[batch.topic, batch.partition] = batch.next_offset
 
     def commit(self, now_ms: int) -> Commit:
         """The transitions since the last commit, with `now_ms` as their `emitted_ms`."""
-        self._forget_deploys()
+        self._changes.forget(self._clock.now_s)
         outputs = [
             Output(
                 topics.ALERTS,
@@ -141,53 +137,44 @@ class Alerts:
         rows = self._watch.rows()
         for (time_s, partition), evaluation in self._waiting.items():
             rows[_WAITING + f"{time_s}/{partition}".encode()] = encode(evaluation)
-        for offset, deploy in self._deploys.items():
-            rows[_DEPLOY + str(offset).encode()] = encode(deploy)
+        rows.update(self._changes.rows())
         if self._clock.heard:
             rows[_CLOCK] = encode(self._clock)
         return rows
 
-    def _take_deploy(self, batch: Batch, value: bytes, offset: int, timestamp_ms: int) -> None:
+    def _take_deploy(
+        self, batch: Batch, value: bytes, headers: Mapping[str, str], offset: int, timestamp_ms: int
+    ) -> None:
         try:
-            self._deploys[offset] = deploys.decode(value, timestamp_ms)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            self._refuse(batch, value, offset, timestamp_ms, str(error))
+            self._changes.take(deploys.decode(value, timestamp_ms, headers, self._workflows), offset)
+        except deploys.UNREADABLE as error:
+            self._refuse(batch, value, offset, timestamp_ms, error)
 
     def _take_command(self, batch: Batch, value: bytes, offset: int, timestamp_ms: int) -> None:
         try:
             if not value:  # Kafka's way to delete a key; which one, a stage is not told
                 raise msgspec.ValidationError("an empty record ends no command: write it anew with ended_s")
             refused = self._watch.board.put(commands.decode(value))
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            refused = str(error)
-        if refused is not None:
-            self._refuse(batch, value, offset, timestamp_ms, refused)
+            if refused is not None:
+                raise msgspec.ValidationError(refused)
+        except deploys.UNREADABLE as error:
+            self._refuse(batch, value, offset, timestamp_ms, error)
         self._watch.heed(self._clock.now_s)
 
-    def _refuse(self, batch: Batch, value: bytes, offset: int, timestamp_ms: int, why: str) -> None:
+    def _refuse(self, batch: Batch, value: bytes, offset: int, timestamp_ms: int, why: Exception) -> None:
         self._letters.append(
             DeadLetter(
                 topic=batch.topic,
                 partition=batch.partition,
                 offset=offset,
                 timestamp_ms=timestamp_ms,
-                reason=Reason.WRONG_SCHEMA,
-                detail=why,
+                reason=dead_letters.reason_of(why),
+                detail=str(why),
                 cost_nusd=0,
                 original=dead_letters.pack_original(value),
                 original_bytes=len(value),
             )
         )
-
-    def _suspects(self) -> list[Deploy]:
-        return [self._deploys[offset] for offset in sorted(self._deploys)]
-
-    def _forget_deploys(self) -> None:
-        oldest_s = self._clock.now_s - DEPLOYS_KEPT_S
-        offsets = sorted(self._deploys)
-        for index, offset in enumerate(offsets):
-            if self._deploys[offset].time_s < oldest_s or index < len(offsets) - _MOST_DEPLOYS:
-                del self._deploys[offset]
 
     def _take_signals(self, evaluation: Evaluation) -> None:
         before_s = self._clock.now_s

@@ -15,6 +15,7 @@ from stream.schema.alerts import (
     Attached,
     Blame,
     DigestLine,
+    Happening,
     HeldBack,
     Planned,
     Severity,
@@ -69,6 +70,7 @@ class Track(msgspec.Struct, kw_only=True):
     onset_s: int
     excess_nusd: int
     blame: Blame | None = None
+    happenings: tuple[Happening, ...] = ()
     key: str = ""
     previous_key: str | None = None
     scores: dict[str, float] = {}
@@ -267,6 +269,7 @@ class Track(msgspec.Struct, kw_only=True):
             children=seen.children,
             attached=self.attached,
             blame=self.blame,
+            happenings=self.happenings,
             runbook_url=text.runbook_url(rules, self.detectors[0], self.scope, self.key),
             console_url=text.console_url(rules, self.scope),
             spent_ms=life.spent_s * 1000,

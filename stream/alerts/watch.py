@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from stream.alerts import lifecycle
-from stream.alerts.blame import blame
+from stream.alerts.blame import Onset, Part, blame, happenings
 from stream.alerts.board import Board
 from stream.alerts.contain import Containment
 from stream.alerts.digest import Digests
@@ -18,7 +18,8 @@ from stream.alerts.track import Track, started
 from stream.config import Config
 from stream.schema.alerts import Alert, Attached, Severity, State
 from stream.schema.deploys import Deploy
-from stream.schema.signals import Evaluation
+from stream.schema.signals import Evaluation, Signal
+from stream.scopes import scope_labels
 
 _SCOPE: Final = b"scope/"
 
@@ -26,10 +27,10 @@ _SCOPE: Final = b"scope/"
 class Watch:
     """The tracks of all scopes, what people ask for, and what is gathered for the digest.
 
-    `transitions` are those since they were last taken; `suspects` gives the deploys that may be to blame.
+    `transitions` are those since they were last taken; `known` gives deploys and what else happened.
     """
 
-    def __init__(self, config: Config, suspects: Callable[[], Iterable[Deploy]]) -> None:
+    def __init__(self, config: Config, known: Callable[[], Iterable[Deploy]]) -> None:
         self.board = Board(config)
         self.flaps = Flaps(config.alerts)
         self.digests = Digests(config.alerts)
@@ -39,7 +40,8 @@ class Watch:
         self._containment = Containment(config)
         self._rules = config.alerts
         self._grouping = Grouping(config.scopes, config.alerts.explains)
-        self._suspects = suspects
+        self._known = known
+        self._scopes = config.scopes
         self._kept = (self.board, self.flaps, self.digests, self.reports)
 
     def apply(self, evaluation: Evaluation, now_s: int) -> None:
@@ -161,9 +163,23 @@ class Watch:
             self.flaps.fired(track.scope, now_s)
         if entered != State.RESOLVED:
             track.fire(now_s, self.flaps.count(track.scope, now_s))
-            found = blame(self._suspects(), track.onset_s, track.latest.labels)
-            track.blame = found or track.blame
+            self._explain(track, now_s)
         self.transitions.append(self.alert(track, now_s))
+
+    def _explain(self, track: Track, now_s: int) -> None:
+        """Say which deploy is to blame, and what else happened."""
+        signal = track.leading or track.latest
+        labels, parts = signal.labels, self._parts(signal)
+        known = list(self._known())
+        found = blame(known, Onset(track.onset_s, signal.window_s), labels, parts)
+        track.blame = found or track.blame
+        track.happenings = happenings(known, track.onset_s, now_s, labels, parts)
+
+    def _parts(self, signal: Signal) -> list[Part]:
+        """Where a wide scope burns: the labels of its parts with their shares of the excess."""
+        risen = [part for part in signal.children if part.excess_nusd > 0]
+        whole_nusd = sum(part.excess_nusd for part in risen)
+        return [(scope_labels(part.name, self._scopes), part.excess_nusd / whole_nusd) for part in risen]
 
 
 def _lent_s(attached: list[Track], level: Level | None) -> int | None:

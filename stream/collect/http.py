@@ -1,34 +1,39 @@
 """Taking in by HTTP: estimates, deploys, and the records of reconciliation.
 
     POST /v1/usage          estimates: one object, an array or an envelope (of either kind) is one message
-    POST /v1/deploys        a deploy, plain or as a CloudEvent
+    POST /v1/deploys        deploys: plain, as CloudEvents, or what Argo CD, GitHub and Kubernetes send
     POST /v1/invoices       invoice lines      (as `burnline reconcile` writes them)
     POST /v1/variances      variances
     POST /v1/calibrations   calibrations
 
 With `Content-Type: application/x-ndjson` each line is a message. The answer, 202, comes when all of a body is
-durable. What estimates and deploys say is judged behind: what can't be read there becomes a dead letter, with
-its reason. The other records have no such judge, so they are checked here, and one that is wrong refuses the
-whole body.
+durable. What estimates say is judged behind: what can't be read there becomes a dead letter, with its reason.
+The other records are checked here, and one that is wrong refuses the whole body. Deploys are written in their
+plain form, since what tells their shape may stand in the headers.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, Protocol
+from functools import partial
+from typing import Any, Final, Protocol, TypeVar
 
-import msgspec
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
+from stream.collect.deploys import DEPLOYS_PATH, Webhooks
 from stream.collect.gzipped import Broken, TooLong, unpacked
-from stream.config import Http
+from stream.config import Deploys, Http
 from stream.errors import UserError
-from stream.schema import calibrations, invoices, topics, variances
+from stream.schema import calibrations, deploys, invoices, topics, variances
 from stream.serve.access import guard
 from stream.serve.answers import answer, refusal, sentences
 
 NDJSON: Final = "application/x-ndjson"
-_ONE_MESSAGE: Final = frozenset({"application/json", "application/cloudevents+json"})
+_ONE_MESSAGE: Final = frozenset(
+    {"application/json", "application/cloudevents+json", "application/cloudevents-batch+json"}
+)
+_NO_CHANGE: Final = "it tells of no deploy and no change of scale"
+_Read = TypeVar("_Read")
 # Bodies held at once: 16 of 8 MiB, packed and unpacked, are 256 MiB at the very most.
 MAX_AT_ONCE: Final = 16
 
@@ -44,15 +49,20 @@ class Sink(Protocol):
         """Take messages. Returns when they are durable; raises `UserError` when it can't take them now."""
 
 
-def ingest_application(sink: Sink, http: Http, max_bytes: int) -> web.Application:
+def ingest_application(
+    sink: Sink, http: Http, max_bytes: int, settings: Deploys, now_ms: Callable[[], int]
+) -> web.Application:
     """Serve it with `stream.serve.listen.listening`. A body may be `max_bytes` long, unpacked.
 
     Raises `UserError` when `http` would let others in without a token.
     """
     ingest = _Ingest(sink, max_bytes)
-    made = web.Application(middlewares=[sentences, guard(http, "ingest")], client_max_size=max_bytes)
-    for topic in (topics.USAGE, topics.DEPLOYS, *_CHECKED):
+    webhooks = Webhooks(settings, now_ms)
+    guarded = guard(http, "ingest", webhooks.signs)
+    made = web.Application(middlewares=[sentences, guarded], client_max_size=max_bytes)
+    for topic in (topics.USAGE, *_CHECKED):
         made.router.add_post(f"/v1/{topic}", ingest.into(topic))
+    made.router.add_post(DEPLOYS_PATH, ingest.deploys(webhooks))
     return made
 
 
@@ -66,9 +76,24 @@ class _Ingest:
         async def take(request: web.Request) -> web.Response:
             with self._turn():
                 values = _messages(await self._body(request), request.content_type)
-                _check(topic, values)
+                if (decode := _CHECKED.get(topic)) is not None:
+                    _each(values, decode)
                 await self._sink(topic, values)
                 return answer({"accepted_messages": len(values)}, 202)
+
+        return take
+
+    def deploys(self, webhooks: Webhooks) -> Handler:
+        async def take(request: web.Request) -> web.Response:
+            with self._turn():
+                body = await self._body(request)
+                webhooks.check(request, await request.read())
+                read = partial(webhooks.read, request.headers)
+                found = [each for told in _each(_messages(body, request.content_type), read) for each in told]
+                if not found:
+                    return answer({"accepted_messages": 0, "ignored": _NO_CHANGE}, 202)
+                await self._sink(topics.DEPLOYS, [deploys.encode(each) for each in found])
+                return answer({"accepted_messages": len(found)}, 202)
 
         return take
 
@@ -121,14 +146,13 @@ def _messages(body: bytes, content_type: str) -> list[bytes]:
     return values
 
 
-def _check(topic: str, values: Sequence[bytes]) -> None:
-    decode = _CHECKED.get(topic)
-    if decode is None:
-        return
+def _each(values: Sequence[bytes], decode: Callable[[bytes], _Read]) -> list[_Read]:
+    found = []
     for number, value in enumerate(values, 1):
         try:
-            decode(value)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            found.append(decode(value))
+        except deploys.UNREADABLE as error:
             raise refusal(
                 web.HTTPBadRequest, f"message {number} can't be read: {error}; nothing of the body was taken"
             ) from None
+    return found

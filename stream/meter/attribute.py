@@ -3,13 +3,22 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Final
 
 from stream.config import OwnerRule, ScopeRule
 from stream.config_policy import Policy
 from stream.schema.spend import CALIBRATION, CHILD, DRIVER, IDLE, NOTE, UNOWNED, Name
-from stream.scopes import BILLING, TOTAL, UNMAPPED, UNPRICED, calibrated_scope, policy_scope, scope_name
+from stream.scopes import (
+    BILLING,
+    TOTAL,
+    UNMAPPED,
+    UNPRICED,
+    calibrated_scope,
+    fits,
+    owned_labels,
+    policy_scope,
+    scope_name,
+)
 
 # What an invoice line and the price book know estimates by.
 _BILLED: Final = ("provider", "account", "cloud_service", "service", "region")
@@ -99,7 +108,7 @@ class Attributor:
         return found
 
     def _attribute(self, labels: Mapping[str, str], driver: str, sku: str) -> Attribution:
-        owned = self._owned(labels)
+        owned = owned_labels(labels, self._owners)
         member = {rule.name: self._member(rule, owned) for rule in self._scopes}
         unmapped = not owned.get(self._owner_label)
         rows: list[Name] = []
@@ -131,15 +140,6 @@ class Attributor:
             rows.append(Name(scope_name(BILLING, billing), driver, DRIVER))
         return Attribution(driver, owned, tuple(rows), narrowest, billing, unmapped)
 
-    def _owned(self, labels: Mapping[str, str]) -> dict[str, str]:
-        owned = dict(labels)
-        for rule in self._owners:
-            if _fits(rule.match, owned):
-                for key, template in rule.set.items():
-                    if key not in owned:
-                        owned[key] = _fill(template, owned)
-        return owned
-
     @staticmethod
     def _member(rule: ScopeRule, labels: Mapping[str, str]) -> str | None:
         """The scope of this kind, or None where the label that names it is missing."""
@@ -159,19 +159,9 @@ class Attributor:
 
 def _breaks(policy: Policy, labels: Mapping[str, str]) -> bool:
     """Whether a policy concerns what has these labels, and does not allow it."""
-    return _fits(policy.match, labels) and not (policy.allow and _fits(policy.allow, labels))
-
-
-def _fits(patterns: Mapping[str, str], labels: Mapping[str, str]) -> bool:
-    return all(fnmatchcase(labels.get(key, ""), pattern) for key, pattern in patterns.items())
+    return fits(policy.match, labels) and not (policy.allow and fits(policy.allow, labels))
 
 
 def _special(scope: str, driver: str, narrowest: str | None) -> tuple[Name, ...]:
     own = Name(scope, driver, DRIVER)
     return (own,) if narrowest is None else (own, Name(scope, narrowest, CHILD))
-
-
-def _fill(template: str, labels: Mapping[str, str]) -> str:
-    for key, value in labels.items():
-        template = template.replace("{" + key + "}", value)
-    return template

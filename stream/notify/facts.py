@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from stream.alerts import contain, text
 from stream.notify.notices import DELIVERY, SPEND
 from stream.notify.words import line, short
-from stream.schema.alerts import Alert, Digest, DigestLine, State, Step
+from stream.schema.alerts import Alert, Digest, DigestLine, Happening, State, Step
 from stream.schema.signals import Share
 
 _MOST: Final = 3  # of drivers, parts and attached scopes: what fits in one look
@@ -49,6 +49,8 @@ def _facts(alert: Alert) -> Iterator[tuple[str, list[str]]]:
         more = len(alert.attached) - _MOST
         yield "also moves", [", ".join(also) + (f" and {more} more" if more > 0 else "")]
     yield "deploy", _deploy(alert)
+    if alert.happenings:
+        yield "also happened", [_happening(one, alert) for one in alert.happenings]
     if alert.steps:
         yield "contain", _contain(alert)
     yield "how sure", [_how_sure(alert)]
@@ -119,7 +121,7 @@ def _shares(shares: tuple[Share, ...]) -> list[str]:
 
 def _deploy(alert: Alert) -> list[str]:
     if alert.blame is None:
-        return ["none near the start"]
+        return ["none is likely to blame"]
     when = text.clock(alert.blame.time_s, alert.onset_s)
     said = f"{short(alert.blame.what)} at {when}, {alert.blame.probability:.0%} likely to blame"
     return [said, alert.blame.url] if alert.blame.url else [said]
@@ -138,6 +140,12 @@ def _contain(alert: Alert) -> list[str]:
         lines += [step.what + part, *first, step.run, f"undo: {step.undo}"]
     missing = " or ".join(alert.steps[0].missing)
     return lines or [f"as the runbook says: no label of {short(alert.steps_of)} names its {missing}"]
+
+
+def _happening(one: Happening, alert: Alert) -> str:
+    """`02:41 UTC to 02:47 UTC: checkout scaled from 3 to 40 by the autoscaler`."""
+    began, ended = text.clock(one.time_s, alert.onset_s), text.clock(one.until_s, alert.onset_s)
+    return f"{began if began == ended else f'{began} to {ended}'}: {short(one.what)}"
 
 
 def _how_sure(alert: Alert) -> str:

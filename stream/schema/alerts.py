@@ -38,11 +38,21 @@ class Attached(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Blame(msgspec.Struct, frozen=True, kw_only=True):
-    """The deploy most likely to blame, with a rough probability in [0, 1]."""
+    """The deploy most likely to blame, with its probability in [0, 1]."""
 
     what: str
     time_s: int
     probability: float
+    url: str = ""
+
+
+class Happening(msgspec.Struct, frozen=True, kw_only=True):
+    """What else happened, from `time_s` to `until_s`. `kind` is "scale" or "price"."""
+
+    kind: str
+    what: str
+    time_s: int
+    until_s: int
     url: str = ""
 
 
@@ -186,6 +196,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     feedback_url: str = ""
     steps: tuple[Step, ...] = ()
     steps_of: str = ""
+    happenings: tuple[Happening, ...] = ()
     digest: Digest | None = None
     about: str = "spend"
     destination: str = ""

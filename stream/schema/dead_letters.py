@@ -71,5 +71,15 @@ def undeliverable(alert: bytes, offset: int, timestamp_ms: int, detail: str) -> 
     )
 
 
+def reason_of(error: Exception) -> Reason:
+    """Why a record in JSON can't be read, from what msgspec raised."""
+    if isinstance(error, UnicodeDecodeError):
+        return Reason.NOT_UTF8
+    if isinstance(error, RecursionError):
+        return Reason.TOO_DEEP
+    malformed = isinstance(error, msgspec.DecodeError) and not isinstance(error, msgspec.ValidationError)
+    return Reason.MALFORMED_JSON if malformed else Reason.WRONG_SCHEMA
+
+
 def pack_original(original: bytes) -> str:
     return base64.b64encode(original[:ORIGINAL_LIMIT_BYTES]).decode("ascii")

@@ -9,6 +9,7 @@
 
 import hmac
 import ipaddress
+from collections.abc import Callable
 from typing import Final
 
 from aiohttp import hdrs, web
@@ -21,8 +22,9 @@ from stream.serve.answers import refusal
 _READING: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
 
 
-def guard(http: Http, section: str) -> Middleware:
-    """A middleware for one port; `section` is its name in burnline.yaml.
+def guard(http: Http, section: str, signs: Callable[[web.Request], bool] = lambda _: False) -> Middleware:
+    """A middleware for one port; `section` is its name in burnline.yaml. `signs` tells requests that need no
+    token, since their handler checks a signature.
 
     Raises `UserError` for a port that others can reach and that has no token.
     """
@@ -44,7 +46,11 @@ def guard(http: Http, section: str) -> Middleware:
             origin = request.headers.get(hdrs.ORIGIN)
             if origin is not None and origin.partition("://")[2] != request.host:
                 raise refusal(web.HTTPForbidden, "pages of other sites may not write here")
-            if token and not _matches(request.headers.get(hdrs.AUTHORIZATION, ""), token):
+            if (
+                token
+                and not signs(request)
+                and not _matches(request.headers.get(hdrs.AUTHORIZATION, ""), token)
+            ):
                 raise refusal(
                     web.HTTPUnauthorized,
                     f"send the header 'Authorization: Bearer TOKEN' with the token of {section}.token",

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from stream.alerts.clock import Clock
 from stream.alerts.stage import Alerts
+from stream.config import Config, OwnerRule
 from stream.schema import dead_letters, topics
-from stream.schema.alerts import Alert, Severity, State
+from stream.schema.alerts import Alert, Happening, Severity, State
 from stream.schema.dead_letters import Reason
 from stream.schema.deploys import Deploy
 from stream.schema.signals import Evaluation, Signal, encode
@@ -277,6 +278,65 @@ def test_a_deploy_is_blamed() -> None:
     assert (page.blame.what, page.blame.time_s, page.blame.url) == ("checkout v42", T0 - 120, "https://d")
 
 
+def test_a_deploy_is_found_by_owner_rules_and_by_what_tools_call_their_objects() -> None:
+    """GitHub knows a repository, Kubernetes a Deployment; a rule says which service that is."""
+    rule = OwnerRule(match={"repository": "acme/till"}, set={"namespace": "shop", "service": "checkout"})
+    for labels in (
+        {"namespace": "shop", "deployment": "checkout"},
+        {"repository": "acme/checkout"},
+        {"repository": "acme/till"},
+    ):
+        estate = Estate(Config(alerts=RULES, owners=(rule,)))
+        estate.deploy(Deploy(time_s=T0 - 120, kind="deploy", what="v42", labels=labels))
+        estate.say(signal(CHECKOUT))
+        [page] = estate.wait(50)
+        assert page.blame is not None, labels
+        assert page.blame.what == "v42"
+
+
+def test_a_wide_scope_blames_what_its_parts_were_given() -> None:
+    estate = Estate()
+    for service in ("cart", "checkout"):
+        labels = {"namespace": "shop", "service": service}
+        estate.deploy(Deploy(time_s=T0 - 120, kind="deploy", what=service, labels=labels))
+    estate.say(signal("namespace=shop", children=shares(service_shop__checkout=30, service_shop__cart=1)))
+    [page] = estate.wait(50)
+    assert page.blame is not None
+    assert page.blame.what == "checkout"
+    assert page.blame.probability > 0.9
+
+
+def test_what_else_happened_is_told() -> None:
+    estate = Estate()
+    labels = {"namespace": "shop", "deployment": "checkout"}
+    for after_s, before, after in ((60, None, 12), (61, 3, 12), (130, 12, 40)):
+        scale = Deploy(time_s=T0 - 120 + after_s, kind="scale", what="checkout scaled", labels=labels,
+                       count_before=before, count_after=after)  # fmt: skip
+        estate.deploy(scale)
+    estate.deploy(Deploy(time_s=T0 - 1801, kind="scale", what="long ago", labels=labels))
+    estate.deploy(Deploy(time_s=T0, kind="scale", what="elsewhere", labels={"namespace": "web"}))
+    estate.deploy(Deploy(time_s=T0 - 90, kind="price", what="m5.large $0.096 -> $0.192", labels={}))
+    estate.say(signal(CHECKOUT))
+    [page] = estate.wait(50)
+    assert page.blame is None
+    assert page.happenings == (
+        Happening(kind="price", what="m5.large $0.096 -> $0.192", time_s=T0 - 90, until_s=T0 - 90),
+        Happening(kind="scale", what="checkout scaled from 3 to 40", time_s=T0 - 60, until_s=T0 + 10),
+    )
+
+
+def test_two_words_on_one_deploy_are_one() -> None:
+    estate = Estate()
+    labels = {"namespace": "shop", "service": "checkout"}
+    begun = Deploy(time_s=T0 - 600, kind="deploy", what="begun", labels=labels, id="7")
+    estate.deploy(begun)
+    estate.deploy(msgspec.structs.replace(begun, time_s=T0 - 590, end_s=T0 - 60, what="done"))
+    estate.say(signal(CHECKOUT))
+    [page] = estate.wait(50)
+    assert page.blame is not None
+    assert (page.blame.what, page.blame.time_s) == ("done", T0 - 600)
+
+
 def test_the_onset_that_people_were_told_stays() -> None:
     """A detector with a window of hours joins in, with a vaguer idea of the start."""
     estate = Estate()
@@ -305,28 +365,28 @@ def test_old_deploys_are_forgotten() -> None:
     estate.say()
     estate.deploy(Deploy(time_s=T0 - 86_300, kind="deploy", what="v1", labels={}))
     estate.say()
-    assert b"deploy/1" in estate.rows
+    assert b"deploy/1/0" in estate.rows
     estate.wait(200)
     assert list(estate.rows) == [b"clock", b"digest"]
 
 
 @pytest.mark.parametrize(
-    "value",
+    ("value", "reason"),
     [
-        b"{",
-        b"[]",
-        b"\xff",
-        b'{"what":"\xff","labels":{}}',
-        b'{"what":"v1"}',
-        b'{"what":"v1","labels":{"a":1}}',
-        b'{"specversion":"1.0","data":[1]}',
-        b'{"specversion":"1.0","data":"text"}',
-        b'{"what":"v1","labels":{},"time":99999999999999999999999}',
-        b'{"what":"v1","labels":{},"time":"0001-01-01T00:00:00+14:00"}',
-        b'{"a":' * 5000,
+        (b"{", Reason.MALFORMED_JSON),
+        (b"[7]", Reason.WRONG_SCHEMA),
+        (b"\xff", Reason.MALFORMED_JSON),
+        (b'{"what":"\xff","labels":{}}', Reason.NOT_UTF8),
+        (b'{"what":"v1"}', Reason.WRONG_SCHEMA),
+        (b'{"what":"v1","labels":{"a":1}}', Reason.WRONG_SCHEMA),
+        (b'{"specversion":"1.0","data":[1]}', Reason.WRONG_SCHEMA),
+        (b'{"specversion":"1.0","data":"text"}', Reason.WRONG_SCHEMA),
+        (b'{"what":"v1","labels":{},"time":99999999999999999999999}', Reason.WRONG_SCHEMA),
+        (b'{"what":"v1","labels":{},"time":"0001-01-01T00:00:00+14:00"}', Reason.WRONG_SCHEMA),
+        (b'{"a":' * 5000, Reason.TOO_DEEP),
     ],
 )
-def test_an_unreadable_deploy_is_a_dead_letter(value: bytes) -> None:
+def test_an_unreadable_deploy_is_a_dead_letter(value: bytes, reason: Reason) -> None:
     stage = Alerts(Estate().config)
     stage.take(batch([value, b'{"what":"v2","labels":{}}'], topics.DEPLOYS, first=7))
     commit = stage.commit(T0 * 1000)
@@ -334,9 +394,9 @@ def test_an_unreadable_deploy_is_a_dead_letter(value: bytes) -> None:
     letter = dead_letters.decode(output.value)
     assert (output.topic, output.partition) == (topics.DEAD_LETTERS, 0)
     assert (letter.topic, letter.partition, letter.offset) == (topics.DEPLOYS, 0, 7)
-    assert letter.reason == Reason.WRONG_SCHEMA
+    assert letter.reason == reason
     assert letter.original == dead_letters.pack_original(value)
-    assert [row.key for row in commit.state] == [b"deploy/8"], "the next one was taken"
+    assert [row.key for row in commit.state] == [b"deploy/8/0"], "the next one was taken"
     assert commit.positions == {(topics.DEPLOYS, 0): 9}
 
 

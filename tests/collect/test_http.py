@@ -2,7 +2,6 @@
 
 import asyncio
 import gzip
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import islice
@@ -12,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from stream.collect.http import MAX_AT_ONCE, ingest_application
-from stream.config import Config, Http
+from stream.config import Config, Deploys, Http
 from stream.errors import UserError
 from stream.meter import price
 from stream.meter.stage import Meter
@@ -21,6 +20,7 @@ from stream.schema.calibrations import Calibration
 from stream.serve.listen import listening
 from stream.stage import Batch
 
+NOW_MS = 1_795_529_400_000
 MAX_BYTES = 8 * 1024 * 1024
 JSON = {"Content-Type": "application/json"}
 NDJSON = {"Content-Type": "application/x-ndjson"}
@@ -49,10 +49,14 @@ class Log:
 
 
 @asynccontextmanager
-async def taking(log: Log, http: Http | None = None) -> AsyncIterator[aiohttp.ClientSession]:
+async def taking(
+    log: Log, http: Http | None = None, settings: Deploys | None = None
+) -> AsyncIterator[aiohttp.ClientSession]:
     http = http or Http(port=0)
     async with (
-        listening(ingest_application(log, http, MAX_BYTES), http) as port,
+        listening(
+            ingest_application(log, http, MAX_BYTES, settings or Deploys(), lambda: NOW_MS), http
+        ) as port,
         aiohttp.ClientSession(f"http://127.0.0.1:{port}", connector=aiohttp.TCPConnector(limit=0)) as session,
     ):
         yield session
@@ -112,15 +116,6 @@ async def test_what_is_taken_reaches_the_meter_unchanged(client: aiohttp.ClientS
     counters = meter.counters
     assert (counters.accepted_events, counters.rejected_events, counters.accepted_nusd) == (4, 1, 15 * 10**8)
     assert counters.balanced
-
-
-async def test_a_deploy_may_be_a_cloud_event(client: aiohttp.ClientSession, log: Log) -> None:
-    event = json.dumps(
-        {"specversion": "1.0", "type": "deploy", "data": {"what": "v2", "labels": {}}}
-    ).encode()
-    headers = {"Content-Type": "application/cloudevents+json; charset=utf-8"}
-    assert (await post(client, event, headers, "/v1/deploys"))[0] == 202
-    assert log.taken == [(topics.DEPLOYS, event)]
 
 
 FACTOR = Calibration(
@@ -270,7 +265,7 @@ async def test_without_the_token_nothing_is_taken(log: Log, token: str | None) -
 
 def test_a_port_that_others_reach_needs_a_token(log: Log) -> None:
     with pytest.raises(UserError, match=r"^ingest\.host is 0\.0\.0\.0"):
-        ingest_application(log, Http(host="0.0.0.0", port=0), MAX_BYTES)
+        ingest_application(log, Http(host="0.0.0.0", port=0), MAX_BYTES, Deploys(), lambda: NOW_MS)
 
 
 async def test_pages_of_other_sites_can_not_send(client: aiohttp.ClientSession, log: Log) -> None:

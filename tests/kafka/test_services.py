@@ -1,6 +1,7 @@
 """The services around the stages: who owns what, side inputs, notifications, what was aborted."""
 
 import asyncio
+import datetime as dt
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -25,7 +26,7 @@ from stream.shell.kafka import state
 from stream.shell.kafka.meter import MeterService
 from stream.shell.kafka.notify import NotifyService
 from stream.shell.kafka.partition import Hooks, Kind, now_ms
-from stream.shell.kafka.process import meter_kind
+from stream.shell.kafka.process import alerts_kind, meter_kind
 from stream.shell.kafka.service import StageService
 from stream.shell.kafka.transactions import PartitionWriter
 from stream.stage import Commit, Stage, StateRow
@@ -59,14 +60,37 @@ async def until(happened: Callable[[], bool]) -> None:
         await asyncio.sleep(0.05)
 
 
-async def put(kafka: Kafka, topic: str, values: Sequence[bytes], key: bytes = b"key") -> None:
+async def put(
+    kafka: Kafka,
+    topic: str,
+    values: Sequence[bytes],
+    key: bytes = b"key",
+    headers: Sequence[tuple[str, bytes]] = (),
+) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap)
     await producer.start()
     try:
         for value in values:
-            await producer.send_and_wait(kafka.topic_prefix + topic, value, key)
+            await producer.send_and_wait(kafka.topic_prefix + topic, value, key, headers=list(headers))
     finally:
         await producer.stop()
+
+
+async def test_a_cloud_event_in_binary_mode_is_read_with_its_headers(cluster: Kafka) -> None:
+    attributes = {"specversion": "1.0", "id": "914", "source": "/ci", "type": "deploy"}
+    attributes["time"] = dt.datetime.now(dt.UTC).isoformat()
+    named = [(f"ce_{name}", value.encode()) for name, value in attributes.items()]
+    deploy = b'{"what": "checkout 2.14.1", "labels": {"service": "checkout"}}'
+    await put(cluster, topics.DEPLOYS, [deploy], headers=[*named, ("content-type", b"application/json")])
+    state = TopicPartition(cluster.topic_prefix + topics.ALERT_STATE, 0)
+    async with running(StageService(cluster, alerts_kind(config.Config(kafka=cluster)), Hooks())):
+        while not (
+            rows := [row for row in await committed(cluster, [state]) if row.key.startswith(b"deploy")]
+        ):
+            await asyncio.sleep(0.1)
+    [row] = rows
+    assert row.key == b"deploy/id//ci 914"
+    assert json.loads(row.value)["what"] == "checkout 2.14.1"
 
 
 async def test_a_stage_over_two_topics_owns_both_and_in_one_process(cluster: Kafka) -> None:

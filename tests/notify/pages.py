@@ -7,7 +7,7 @@ import msgspec
 from stream.alerts import text
 from stream.alerts.contain import Containment
 from stream.config import Config
-from stream.schema.alerts import Alert, Attached, Blame, Severity, State
+from stream.schema.alerts import Alert, Attached, Blame, Happening, Severity, State
 from stream.schema.signals import Share
 
 T0 = 1_767_276_000  # 1 January 2026, 14:00 UTC
@@ -61,6 +61,17 @@ RUNAWAY = Alert(
     ),
     blame=Blame(
         what="checkout v42", time_s=T0 + 30, probability=0.774, url="https://ci.example.com/deploys/4711"
+    ),
+    happenings=(
+        Happening(
+            kind="scale",
+            what="checkout scaled from 3 to 40 by the autoscaler: cpu resource utilization above target",
+            time_s=T0 + 90,
+            until_s=T0 + 420,
+        ),
+        Happening(
+            kind="scale", what="node group eu-1 scaled from 4 to 12", time_s=T0 + 200, until_s=T0 + 200
+        ),
     ),
     runbook_url="https://example.com/burnline/runbooks/burn_vs_baseline",
     console_url="http://127.0.0.1:9107/?scope=service%3Dshop%2Fcheckout",

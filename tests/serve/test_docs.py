@@ -6,7 +6,7 @@ from pathlib import Path
 from aiohttp import web
 
 from stream.collect.http import ingest_application
-from stream.config import Http
+from stream.config import Deploys, Http
 from stream.serve.api import application
 from tests.serve.rig import Shop
 
@@ -26,6 +26,6 @@ def routes(made: web.Application) -> set[tuple[str, str]]:
 
 def test_every_path_is_described() -> None:
     known = routes(application(Shop(), Http(port=0), lambda: 0))
-    known |= routes(ingest_application(sink, Http(port=0), 1))
+    known |= routes(ingest_application(sink, Http(port=0), 1, Deploys(), lambda: 0))
     told = set(re.findall(r"`(GET|POST) (/[^`? ]*)[^`]*`", DOCS.read_text(encoding="utf-8")))
     assert told == known

@@ -53,7 +53,9 @@ class Service:
     async def ports(self) -> AsyncIterator[tuple[int, int, int]]:
         """Open ingest, API and metrics; yields their ports. Raises `UserError` for one that is taken."""
         config = self.config
-        ingest = ingest_application(self.accept, config.ingest, config.meter.max_message_bytes)
+        ingest = ingest_application(
+            self.accept, config.ingest, config.meter.max_message_bytes, config.deploys, self.now_ms
+        )
         api = application(self.replica, config.serve, self.now_ms, config)
         shown = exposition.serve(self.metrics, config.metrics.host, config.metrics.port)
         try:

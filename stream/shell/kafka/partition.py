@@ -41,13 +41,14 @@ class Hooks:
 class Kind:
     """What runs on each partition: which topics a stage reads, where its state lives, how it is made.
 
-    A stage that reads several topics owns the same partition of each.
+    A stage that reads several topics owns the same partition of each. `headers` says that it wants them.
     """
 
     name: str
     inputs: tuple[str, ...]
     state: str
     make: Callable[[int], Stage]
+    headers: bool = False
 
     def group(self, kafka: Kafka) -> str:
         return f"{kafka.group}-{self.name}"
@@ -190,6 +191,7 @@ def _without_first(batch: Batch, count: int) -> Batch:
         batch.offsets[count:],
         batch.timestamps_ms[count:],
         batch.next_offset,
+        batch.headers[count:],
     )
 
 

@@ -51,7 +51,7 @@ def burn_kind(config: Config) -> Kind:
 
 def alerts_kind(config: Config) -> Kind:
     inputs = (topics.SIGNALS, topics.DEPLOYS, topics.COMMANDS)
-    return Kind("alerts", inputs, topics.ALERT_STATE, lambda _: Alerts(config))
+    return Kind("alerts", inputs, topics.ALERT_STATE, lambda _: Alerts(config), headers=True)
 
 
 def build_meter(config: Config, hooks: Hooks) -> Service:

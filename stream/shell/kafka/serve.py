@@ -88,7 +88,9 @@ class ServeService(Service):
     async def on_start(self) -> None:
         config = self._config
         # Made first: both refuse a port that others can reach without a token.
-        ingest = ingest_application(self.accept, config.ingest, config.meter.max_message_bytes)
+        ingest = ingest_application(
+            self.accept, config.ingest, config.meter.max_message_bytes, config.deploys, now_ms
+        )
         api = application(self.replica, config.serve, now_ms, config)
         await self.add_async_context(self._writer)
         await self.add_runtime_dependency(self._follower)

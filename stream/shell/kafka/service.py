@@ -39,9 +39,14 @@ async def read(consumer: Any, names: Mapping[str, str], in_batches: bool) -> lis
                 offsets=found.offsets,
                 timestamps_ms=found.timestamps_ms,
                 next_offset=found.offsets[-1] + 1,
+                headers=[] if in_batches else [_headers(record) for record in records],
             )
         )
     return batches
+
+
+def _headers(record: Any) -> dict[str, str]:
+    return {name.lower(): (value or b"").decode("utf-8", "replace") for name, value in record.headers}
 
 
 class StageService(Service):
@@ -53,6 +58,7 @@ class StageService(Service):
         """`in_place` leaves messages in what was fetched, for a stage that does not make each an object."""
         super().__init__()
         self._in_place = in_place
+        self._in_batches = kafka.read_batches and not kind.headers
         self.kind = kind
         self.partitions = Partitions(kafka, kind, hooks)
         self._kafka = kafka
@@ -70,7 +76,7 @@ class StageService(Service):
                 partition_assignment_strategy=(RangePartitionAssignor,),
             )
             await self._consumer.start()
-        if self._kafka.read_batches:
+        if self._in_batches:
             give_batches(self._consumer, self._in_place)
         # After start: a consumer that starts subscribed waits for its first assignment, without end.
         self._consumer.subscribe(list(self._names), listener=Listener(self))
@@ -84,7 +90,7 @@ class StageService(Service):
     async def _pump(self) -> None:
         while not self.should_stop:
             try:
-                batches = await read(self._consumer, self._names, self._kafka.read_batches)
+                batches = await read(self._consumer, self._names, self._in_batches)
             except ConsumerStoppedError:  # on_stop came first
                 return
             # In the same step as the read: what was fetched before a partition is ours has no owner here,
