@@ -3,16 +3,12 @@
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from stream.alerts import text
 from stream.cli import people
 from stream.cli.api import Url, connect
 from stream.cli.options import ConfigFile, Json
 from stream.cli.times import later_s
-from stream.notify import words
 
 app = typer.Typer(
     help="See what fires, and say who has it. Needs a burnline that runs.", no_args_is_help=True
@@ -38,9 +34,9 @@ def list_(config: ConfigFile = None, url: Url = None, as_json: Json = False) -> 
             people.print_json(one)
         return
     for one in told:
-        print(words.line(f"{one['severity'].upper()} {one['state']}: {one['summary']}"))
-        print(
-            f"    {words.line(_who_has(one, found['now_s']))}; its key: {words.line(one['dedup_key'], 3000)}"
+        people.print_entry(
+            f"{one['severity'].upper()} {one['state']}: {one['summary']}",
+            f"{_who_has(one, found['now_s'])}; its key: {one['dedup_key']}",
         )
     if not told:
         print("Nothing fires.")
@@ -50,9 +46,9 @@ def list_(config: ConfigFile = None, url: Url = None, as_json: Json = False) -> 
         for line in report["lines"].values():
             until = text.clock(held["until_s"], found["now_s"])
             burns = f"{line['severity']} {line['scope']}, {text.usd(line['burn_usd_per_hour'])}/h"
-            print(words.line(f"Held back by {held['kind']} {name!r} until {until}: {burns}"))
+            people.print_entry(f"Held back by {held['kind']} {name!r} until {until}: {burns}")
     for line in found["digest"]:
-        print(words.line(f"For the digest: {line['scope']}. {line['reason']}"))
+        people.print_entry(f"For the digest: {line['scope']}. {line['reason']}")
 
 
 @app.command()
@@ -129,17 +125,13 @@ def log(config: ConfigFile = None, url: Url = None, as_json: Json = False) -> No
         for one in found:
             people.print_json(one)
         return
-    table = Table("when", "who", "what", "about", "note", "ended")
     for one in found:
-        table.add_row(
-            "burnline.yaml" if one["made_s"] == 0 else text.clock(one["made_s"]),
-            escape(one["by"]),
-            one.get("verdict", one["kind"]),
-            escape(one.get("alert") or _about(one["match"])),
-            escape(one["note"]),
-            "" if one["ended_s"] is None else f"{text.clock(one['ended_s'])} by {escape(one['ended_by'])}",
-        )
-    Console().print(table if found else "Nobody has asked for anything.")
+        when = "burnline.yaml" if one["made_s"] == 0 else text.clock(one["made_s"])
+        what, about = one.get("verdict", one["kind"]), one.get("alert") or _about(one["match"])
+        ended = "" if one["ended_s"] is None else f"; ended {text.clock(one['ended_s'])} by {one['ended_by']}"
+        people.print_entry(f"{when}, {one['by']}: {what} {about}{ended}", one["note"])
+    if not found:
+        print("Nobody has asked for anything.")
 
 
 def _about(match: dict[str, Any]) -> str:

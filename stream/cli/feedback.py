@@ -5,8 +5,6 @@ from urllib.parse import quote
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Column, Table
 
 from stream.alerts import text
 from stream.cli import people
@@ -120,20 +118,13 @@ def list_(config: ConfigFile = None, url: Url = None, as_json: Json = False) -> 
     if not found:
         print("Nobody has said anything of an alert yet.")
         return
-    table = Table(
-        Column("ID", no_wrap=True, min_width=15), "verdict", "scope", "detectors", "by", "until", "note"
-    )
     for one in found:
-        table.add_row(
-            one["id"],
-            one["verdict"],
-            escape(one["scope"]),
-            ", ".join(one["detectors"]),
-            escape(one["by"]),
-            text.clock(one["expires_s"]) if one["holds"] else "no more",
-            escape(one["note"]),
+        until = f"until {text.clock(one['expires_s'])}" if one["holds"] else "no more"
+        people.print_entry(
+            f"{one['id']}: {one['scope']} was {one['verdict']}, says {one['by']}; holds {until}",
+            f"told by {', '.join(one['detectors'])}",
+            one["note"],
         )
-    Console().print(table)
 
 
 @app.command()

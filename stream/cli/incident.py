@@ -9,7 +9,7 @@ import msgspec
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Table
 
 from stream.alerts import text
 from stream.cli import people
@@ -71,18 +71,13 @@ def list_(config: ConfigFile = None, url: Url = None, as_json: Json = False) -> 
     if not found:
         print("No incident has been opened.")
         return
-    # The ID is what other commands want: it is never cut.
-    table = Table(Column("ID", no_wrap=True, min_width=15), "title", "scopes", "since", "contained", "until")
     for each in found:
-        table.add_row(
-            each["id"],
-            escape(each["title"]),
-            escape(", ".join(each["scopes"])),
-            text.clock(each["since_s"]),
-            _clock(each["contained_s"]),
-            _clock(each["until_s"]) if each["closed"] else "open",
+        state = f"until {_clock(each['until_s'])}" if each["closed"] else "open"
+        contained = "" if each["contained_s"] is None else f", contained {_clock(each['contained_s'])}"
+        people.print_entry(
+            f"{each['id']} {state}: {each['title']}",
+            f"{', '.join(each['scopes'])}; since {text.clock(each['since_s'])}{contained}",
         )
-    Console().print(table)
 
 
 @app.command()

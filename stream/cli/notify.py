@@ -1,18 +1,14 @@
 """`burnline notify`: what the destinations have proven, and test deliveries."""
 
-import sys
 import time
 from collections.abc import Callable
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
-import msgspec
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from stream.alerts import text
+from stream.cli import people
 from stream.cli.api import Api, Url, connect
 from stream.cli.options import ConfigFile, Json
 from stream.errors import UserError
@@ -35,19 +31,16 @@ def list_(config: ConfigFile = None, url: Url = None, as_json: Json = False) -> 
     found = connect(config, url).get("/api/v1/destinations")["destinations"]
     if as_json:
         for each in found:
-            _print_json(each)
+            people.print_json(each)
         return
     if not found:
         print("No destination is configured: see notify.destinations in docs/configuration.md")
         return
-    table = Table("name", "gets", "state", "last taken", "last answer")
     for each in found:
         proven_ms = each.get("proven_ms")
-        last = text.clock(proven_ms // 1000) if proven_ms else ""
-        table.add_row(
-            each["name"], ", ".join(each["severities"]), each["state"], last, escape(each.get("detail", ""))
-        )
-    Console().print(table)
+        last = f"; last took one {text.clock(proven_ms // 1000)}" if proven_ms else ""
+        gets = ", ".join(each["severities"])
+        people.print_entry(f"{each['name']} is {each['state']}: gets {gets}{last}", each.get("detail", ""))
 
 
 @app.command()
@@ -80,7 +73,7 @@ def test(
     }
     outcomes = _awaited(api, asked, wait_s, time.monotonic, time.sleep)
     for outcome in outcomes:
-        _print_json(outcome) if as_json else print(outcome["said"])
+        people.print_json(outcome) if as_json else print(outcome["said"])
     raise typer.Exit(0 if all(outcome["taken"] for outcome in outcomes) else 1)
 
 
@@ -123,7 +116,3 @@ def _outcome(name: str, key: str, row: dict[str, Any], ended: bool) -> dict[str,
             " and has this destination; wait longer with --wait-s"
         )
     return {"destination": name, "id": key, "taken": taken, "ended": ended, "detail": detail, "said": said}
-
-
-def _print_json(value: Any) -> None:
-    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")

@@ -4,9 +4,6 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Column, Table
 
 from stream.alerts import text
 from stream.cli import people
@@ -211,22 +208,16 @@ def _listed(path: str, every: bool, config: Any, url: str | None, as_json: bool)
     if not found:
         print("None holds or is to come.")
         return
-    table = Table(
-        Column("ID", no_wrap=True, min_width=15), "state", "when", "scopes", "ceiling", "note", "holds back"
-    )
     for one in found:
         about = [*one["match"]["scopes"], *(f"{k}={v}" for k, v in one["match"]["labels"].items())]
         ceiling = one.get("ceiling_usd_per_hour")
-        table.add_row(
-            one["id"],
-            one["state"],
-            _when(one),
-            escape(", ".join(about)),
-            "" if ceiling is None else f"{text.usd(ceiling)}/h",
-            escape(one["note"]),
-            escape(", ".join(f"{line['severity']} {line['scope']}" for line in one["held_back"])),
+        upto = "" if ceiling is None else f" up to {text.usd(ceiling)}/h"
+        held = ", ".join(f"{line['severity']} {line['scope']}" for line in one["held_back"])
+        people.print_entry(
+            f"{one['id']} {one['state']}: {', '.join(about)}{upto}, {_when(one)}",
+            one["note"],
+            held and f"holds back {held}",
         )
-    Console().print(table)
 
 
 def _ended(path: str, config: Any, url: str | None, as_json: bool) -> None:

@@ -69,10 +69,8 @@ async def test_from_open_to_report(run: Run, shop: Shop, tmp_path: Path) -> None
     assert shop.kept[name].since_s == NOW_S
     narrow = await run("list", columns=60)
     assert name in narrow.output
-    table = (await run("list")).output
-    assert re.search(
-        rf"{name}.*It \[red\]runs\[/red\] away.*service=shop/checkout.*1 Jan 14:00 UTC.*open", table
-    )
+    said = f"{name} open: It [red]runs[/red] away\n    service=shop/checkout; since 1 Jan 14:00 UTC\n"
+    assert said in (await run("list")).output
     shown = (await run("show", name)).output
     assert re.search(r"\$\d+ beyond normal \(estimated\), ± \$\d+\.\d\d with 95 %", shown)
     assert re.search(r"pod_hours\s+│\s+\$\d+", shown)

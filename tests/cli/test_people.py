@@ -89,7 +89,8 @@ async def test_an_alert_is_seen_taken_and_given_back(run: Run) -> None:
     assert "snoozed until 16:10 UTC" in await told(run, "alert", "list")
     assert await told(run, "alert", "unack", key) == f"Nobody has {key} any more: it rings again.\n"
     assert re.search(
-        r"ana +│ acknowledge +│ .* looking +│ 1 Jan 14:10 UTC by ana", await told(run, "alert", "log")
+        rf", ana: acknowledge {CHECKOUT}@\S+; ended 1 Jan 14:10 UTC by ana\n    looking\n",
+        await told(run, "alert", "log"),
     )
     assert [one["kind"] for one in await as_json(run, "alert", "log")] == ["acknowledge", "acknowledge"]
     failed = await run("alert", "ack", "total")
@@ -107,8 +108,8 @@ async def test_maintenance_is_planned_seen_and_ended(run: Run) -> None:
     )
     assert " and " in said.splitlines()[1]
     name = said.partition(":")[0]
-    assert re.search(rf"{name} +│ holds +│ from 14:10 UTC to 18:10 UTC +│ service=shop/\* .*\[red\]move",
-                     await told(run, "maintenance", "list"))  # fmt: skip
+    listed = f"{name} holds: service=shop/*, from 14:10 UTC to 18:10 UTC\n    [red]move"
+    assert listed in await told(run, "maintenance", "list")
     assert name in (await run("maintenance", "list", columns=60)).output
     said = await told(run, "maintenance", "add", "--label", "team=nobody", "--at", "02:00", "--for", "3h",
                       "--on", "sun,-1", "--timezone", "Europe/Berlin")  # fmt: skip
@@ -179,12 +180,15 @@ async def test_a_verdict_is_shown_asked_for_saved_and_taken_back(run: Run, shop_
     assert isinstance(failed.exception, UserError)
     [saved] = await as_json(run, "feedback", "save", CHECKOUT, "new_normal", "--yes")
     assert saved["feedback"]["verdict"] == "new_normal"  # type: ignore[index]
-    assert re.search(rf"{name} +│ real .*7 Feb 14:10 UTC +│ a loop", await told(run, "feedback", "list"))
+    listed = await told(run, "feedback", "list")
+    assert re.search(
+        rf"{name}: {CHECKOUT} was real, says ana; holds until 7 Feb 14:10 UTC\n.*\n    a loop", listed
+    )
     assert (
         await told(run, "feedback", "revoke", name)
         == f"{name} is taken back: {CHECKOUT} is judged as before.\n"
     )
-    assert re.search(rf"{name} +│ real .*no more", await told(run, "feedback", "list"))
+    assert f"{name}: {CHECKOUT} was real, says ana; holds no more\n" in await told(run, "feedback", "list")
 
 
 def test_times_to_come() -> None:
