@@ -66,7 +66,7 @@ class Drivers:
         wanted = [any(fnmatchcase(name, pattern) for pattern in patterns) for name in self.names]
         return np.array(wanted, np.bool_)[self.driver]
 
-    def some(self, rows: NDArray[np.bool_]) -> "Drivers":
+    def some(self, rows: NDArray[np.bool_] | Ints) -> "Drivers":
         """Only these rows."""
         return Drivers(
             names=self.names,

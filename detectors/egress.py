@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from detectors.contract import MINUTES, PAGE, Drivers, Floats, Ints, Params, Scores, View
-from detectors.scoring import known, of_rows, quantity, usd, worst
+from detectors.scoring import by_rows, known, of_rows, quantity, usd, worst
 
 WINDOW_MIN: Final = 5
 LATE_MIN: Final = (0, 1, 2)  # a sample of 60 s that is a minute late leaves the newest two minutes empty
@@ -73,12 +73,13 @@ class Egress:
 
     def observe(self, view: View) -> Scores:
         mine = view.drivers.named(self._params.drivers)
-        drivers = view.drivers.some(mine)
-        score, limit, _ = self._judge(drivers)
-        whole = np.full(len(mine), np.nan)
-        whole[mine] = score
-        onset_s = np.full(len(mine), view.time_s)
-        onset_s[mine] = _onset(view.time_s, drivers, limit)
+
+        def judge(drivers: Drivers) -> tuple[Floats, Ints]:
+            score, limit, _ = self._judge(drivers)
+            return score, _onset(view.time_s, drivers, limit)
+
+        whole, onset_s = np.full(len(mine), np.nan), np.full(len(mine), view.time_s)
+        whole[mine], onset_s[mine] = by_rows(view.drivers, np.flatnonzero(mine), judge)
         return of_rows(view, whole, WINDOW_MIN * 60, onset_s, PAGE, "fast")
 
     def reason(self, view: View, scores: Scores, index: int) -> str:

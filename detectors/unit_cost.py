@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from detectors.contract import HOURS, TICKET, Drivers, Floats, Ints, Params, Scores, View
-from detectors.scoring import known, of_rows, usd, worst
+from detectors.scoring import by_rows, known, of_rows, usd, worst
 
 HOUR_S: Final = 3600
 LEAST_HOURS: Final = 6
@@ -73,8 +73,12 @@ class UnitCost:
         self._params = params
 
     def observe(self, view: View) -> Scores:
-        judged = _Judged(self._params, view.drivers)
-        return of_rows(view, judged.score, HOUR_S, judged.onset_s(view.time_s), TICKET, "slow")
+        def judge(drivers: Drivers) -> tuple[Floats, Ints]:
+            judged = _Judged(self._params, drivers)
+            return judged.score, judged.onset_s(view.time_s)
+
+        score, onset_s = by_rows(view.drivers, np.arange(len(view.drivers.scope)), judge)
+        return of_rows(view, score, HOUR_S, onset_s, TICKET, "slow")
 
     def reason(self, view: View, scores: Scores, index: int) -> str:
         drivers = view.drivers.of(index)

@@ -7,7 +7,7 @@ distribution (Rousseeuw and Croux, 1993). All of it is derived from the hour and
 needs no state of its own.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -149,14 +149,18 @@ class Baseline:
 
     def _measure_spread(self, hour: int) -> None:
         """Of the 5-minute rate: within the hour and from hour to hour, over the trailing day."""
-        # Some scopes at a time, so that what is between the rings and the medians stays in the cache.
+        for some in self._by_some():
+            self._measure_spread_of(some, hour)
+
+    def _by_some(self) -> Iterator[slice]:
+        """Some scopes at a time, so that what is between the rings and the results stays in the cache."""
         for first in range(0, self._size, _AT_ONCE):
-            self._measure_spread_of(slice(first, min(first + _AT_ONCE, self._size)), hour)
+            yield slice(first, min(first + _AT_ONCE, self._size))
 
     def _measure_spread_of(self, some: slice, hour: int) -> None:
+        minutes = self._rings.rings[_MINUTE].rows((hour - SPREAD_H) * 60, hour * 60, some)
         # Scope by scope: the numbers whose median is taken lie side by side.
-        minutes = self._rings.rings[_MINUTE].rows((hour - SPREAD_H) * 60, hour * 60, some).T
-        five = minutes.reshape(-1, SPREAD_H, 12, 5).sum(axis=3) * (12 / 1e9)
+        five = minutes.reshape(SPREAD_H * 12, 5, -1).sum(axis=1).T.reshape(-1, SPREAD_H, 12) * (12 / 1e9)
         hourly = five.mean(axis=2)
         past = np.arange(hour - SPREAD_H, hour)
         known = self._tells(past, some).T
@@ -215,8 +219,14 @@ class Baseline:
         """Dollars expected over whole hours to come, [first, last), by the profile as it stands."""
         asked = np.bincount(np.arange(first_hour, last_hour) % WEEK_H, minlength=WEEK_H)
         hours = np.flatnonzero(asked)
-        profile = _first_known(self._week[hours], self._day[hours % DAY_H], self._trailing)
-        return np.asarray(np.einsum("h,hn->n", asked[hours].astype(np.float64), profile))
+        weights = asked[hours].astype(np.float64)
+        expected = np.empty(self._size)
+        for some in self._by_some():
+            profile = _first_known(
+                self._week[hours, some], self._day[hours % DAY_H, some], self._trailing[:, some]
+            )
+            expected[some] = np.einsum("h,hn->n", weights, profile)
+        return expected
 
 
 def _median(values: Floats, at_least: int, axis: int = 0) -> Floats:
