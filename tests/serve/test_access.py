@@ -1,7 +1,11 @@
 """Who gets in: tokens, hosts, origins."""
 
+import asyncio
+import logging
+
 import aiohttp
 import pytest
+from aiohttp import web
 from pydantic import SecretStr
 
 from stream.config import Http
@@ -133,3 +137,20 @@ async def test_a_port_in_use_is_a_sentence(shop: Shop) -> None:
         with pytest.raises(UserError, match=rf"^cannot listen on 127\.0\.0\.1:{port}: .*address"):
             async with listening(application(shop, taken, lambda: 0), taken):
                 pass
+
+
+@pytest.mark.parametrize(
+    "sent", [b"GET / HTTP/1.1\r\nX-A: \x7f\r\n\r\n", b"GET / HTTP/9\r\n\r\n", b"\x16\x03\x01\x02\r\n\r\n"]
+)
+async def test_what_is_no_http_costs_a_line_and_no_traceback(
+    sent: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with listening(web.Application(), Http(port=0)) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(sent)
+        assert (await reader.read()).startswith(b"HTTP/1.0 400 ")
+        writer.close()
+    told = [record for record in caplog.records if record.levelno > logging.DEBUG]
+    assert [record.getMessage()[:31] for record in told] == ["a client sent what is no HTTP: "] * len(told)
+    assert all(record.exc_info is None for record in told)
+    assert told or sent[0] == 0x16  # another protocol at the door is too common to tell of
