@@ -20,6 +20,7 @@ from detectors.contract import Detector, Params
 from detectors.egress import Egress
 from detectors.emergency import Emergency
 from detectors.growth import Growth
+from detectors.metering_gap import MeteringGap
 from detectors.policy import Policy
 from detectors.ratio import Ratio
 from detectors.seasonal_anomaly import SeasonalAnomaly
@@ -42,7 +43,7 @@ class Kind(Protocol):
     params_type: ClassVar[type[Params]]
 
 
-WITHOUT_VIEW: Final[tuple[type[Kind], ...]] = ()
+WITHOUT_VIEW: Final[tuple[type[Kind], ...]] = (MeteringGap,)
 
 
 def all_names() -> list[str]:

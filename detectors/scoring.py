@@ -124,3 +124,14 @@ def usd(amount: float) -> str:
 
 def window_name(window_s: int) -> str:
     return _WINDOW_NAMES.get(window_s, f"{window_s} s")
+
+
+def span(seconds: float) -> str:
+    """A length of time for people.
+
+    >>> span(10), span(190), span(7200), span(200_000)
+    ('10 s', '3 min', '2 h', '56 h')
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"

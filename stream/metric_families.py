@@ -50,6 +50,12 @@ _PARTITION: Final = ("partition",)
 FAMILIES: Final = (
     Family("burnline_cost_usd_total", _SCOPE, "usd", "Spend counted since burnline first saw the scope."),
     Family("burnline_burn_usd_per_hour", _WINDOW, "usd_per_hour", "Burn rate over the window."),
+    Family(
+        "burnline_interim_usd_per_hour",
+        _WINDOW,
+        "usd_per_hour",
+        "The part of it that nobody has metered: last rates of silent sources, carried forward.",
+    ),
     Family("burnline_baseline_usd_per_hour", _SCOPE, "usd_per_hour", "Normal burn rate at this hour."),
     Family("burnline_burn_ratio", _WINDOW, "ratio", "Burn rate over the window, as a multiple of normal."),
     Family("burnline_month_to_date_usd", _SCOPE, "usd", "Spend since the month began (UTC)."),
@@ -150,6 +156,8 @@ def scope_samples(figures: Figures) -> list[Sample]:
         samples.append(Sample("burnline_burn_usd_per_hour", labels, burn))
         if baseline is not None and baseline > 0:
             samples.append(Sample("burnline_burn_ratio", labels, burn / baseline))
+    for window_s, rate in figures.interim_usd_per_hour.items():
+        samples.append(Sample("burnline_interim_usd_per_hour", (scope, window_label(window_s)), rate))
     if baseline is not None:
         samples.append(Sample("burnline_baseline_usd_per_hour", (scope,), baseline))
     if figures.budget_usd is not None:

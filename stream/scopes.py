@@ -13,6 +13,7 @@ UNMAPPED: Final = "unmapped"
 UNPRICED: Final = "unpriced"
 BILLING: Final = "billing"
 POLICY: Final = "policy"
+SOURCE: Final = "source"
 
 
 def scope_name(kind: str, values: Sequence[str]) -> str:
@@ -27,6 +28,16 @@ def scope_name(kind: str, values: Sequence[str]) -> str:
 def policy_scope(name: str) -> str:
     """What breaks the policy of that name adds up in it."""
     return scope_name(POLICY, [name])
+
+
+def source_scope(name: str) -> str:
+    """What alerts about a source call it. No money adds up in it."""
+    return scope_name(SOURCE, [name])
+
+
+def about_meter(scope: str) -> bool:
+    """Whether alerts on the scope are about what burnline sees, not about what is spent."""
+    return scope.startswith(f"{SOURCE}=")
 
 
 def calibrated_scope(billing: Iterable[str]) -> str:

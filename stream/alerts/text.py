@@ -5,8 +5,9 @@ import re
 from typing import Final
 from urllib.parse import quote
 
+from detectors.scoring import span
 from stream.config_alerts import Alerting
-from stream.schema.alerts import Alert, Planned, State
+from stream.schema.alerts import METER, Alert, Planned, State
 
 _KEY: Final = re.compile(r"[?&]\w+=\{key\}")
 NANO: Final = 1_000_000_000
@@ -68,7 +69,11 @@ def burn(alert: Alert) -> str:
 
 
 def summary(alert: Alert) -> str:
-    """The alert in one sentence."""
+    """The alert in one sentence; of what is about the meter, the first of its reason."""
+    if alert.about == METER:
+        if alert.state == State.RESOLVED:
+            return f"{alert.scope} is well again after {span(alert.time_s - alert.onset_s)}"
+        return alert.reason.partition(". ")[0].removesuffix(".")
     verb = "is back to" if alert.state == State.RESOLVED else "burns"
     excess = f"{usd_of(alert.excess_nusd)} beyond normal since {clock(alert.onset_s, alert.time_s)}"
     return f"{alert.scope} {verb} {burn(alert)}; {excess}"

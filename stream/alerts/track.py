@@ -10,6 +10,8 @@ from stream.alerts.board import Board
 from stream.alerts.lifecycle import Level, Life
 from stream.config_alerts import Alerting
 from stream.schema.alerts import (
+    METER,
+    SPEND,
     Acknowledged,
     Alert,
     Attached,
@@ -22,6 +24,7 @@ from stream.schema.alerts import (
     State,
 )
 from stream.schema.signals import Signal
+from stream.scopes import about_meter
 
 # Active signals are refreshed once a minute, at worst every 5 min when burn catches up in its longest
 # steps. Three such steps without a word mean that the detector or the scope is gone (a changed
@@ -280,6 +283,7 @@ class Track(msgspec.Struct, kw_only=True):
             acknowledged=self.acknowledged,
             held_back=self.held_back,
             plan=self.plan,
+            about=METER if about_meter(self.scope) else SPEND,
             feedback_url=text.feedback_url(rules, self.scope, self.key) if self.key else "",
         )
         return msgspec.structs.replace(alert, summary=text.summary(alert))

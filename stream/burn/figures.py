@@ -1,7 +1,7 @@
 """What is known of one scope at one closed bucket: the row behind every panel, page and API answer."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from stream.burn.baseline import KINDS
 from stream.burn.month import exhaustion_s
+from stream.burn.sources import Interim
 from stream.burn.view import Look
 from stream.burn.windows import Windows
 
@@ -23,7 +24,9 @@ class Figures:
     """One scope at `time_s` (UTC, epoch seconds; everything up to then is in).
 
     Rates are US dollars per hour. None means "not known" (no baseline yet, no budget set, or a window
-    older than the scope). `burn_usd_per_hour` maps the window in seconds to the rate over it.
+    older than the scope). `burn_usd_per_hour` maps the window in seconds to the rate over it, and
+    `interim_usd_per_hour` to the part of it that nobody has metered: the last rate of silent sources, carried
+    forward. No total holds that part.
     `calibration` is the dollars-weighted factor in the last hour's cost (1.0: none applied).
     `scores` maps a detector's name to its latest score (1 is its threshold), NaN left out.
     """
@@ -43,10 +46,11 @@ class Figures:
     budget_exhaustion_s: int | None
     calibration: float
     scores: dict[str, float]
+    interim_usd_per_hour: dict[int, float] = field(default_factory=dict)
 
 
 def figures_of(
-    look: Look, scores: Mapping[str, Floats], windows: Windows, some: slice = slice(None)
+    look: Look, scores: Mapping[str, Floats], windows: Windows, interim: Interim, some: slice = slice(None)
 ) -> Iterator[Figures]:
     """The figures of some scopes, in order. Column by column: 10,000 scopes are asked for every 10 s."""
     view, projection = look.view, look.projection
@@ -76,7 +80,7 @@ def figures_of(
             scope=scope,
             time_s=time_s,
             total_nusd=total_nusd,
-            burn_usd_per_hour=burn,
+            burn_usd_per_hour=_with(burn, interim.get(scope)),
             baseline_usd_per_hour=baseline,
             spread_usd_per_hour=spread,
             baseline_kind=KINDS[kind],
@@ -90,7 +94,14 @@ def figures_of(
             else exhaustion_s(time_s, budget, month_usd, rate, end_s),
             calibration=windows.calibration(scope, time_s - HOUR_S, time_s),
             scores=told,
+            interim_usd_per_hour=interim.get(scope, {}),
         )
+
+
+def _with(burn: dict[int, float], interim: dict[int, float] | None) -> dict[int, float]:
+    if interim is None:
+        return burn
+    return {window_s: rate + interim.get(window_s, 0.0) for window_s, rate in burn.items()}
 
 
 def _known(column: Floats) -> list[float | None]:

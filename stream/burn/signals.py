@@ -54,9 +54,16 @@ class Signals:
             for detector in self.detectors.values()
         )
 
-    def observe(self, view: View, watched: Callable[[str, str], bool], last_s: int) -> list[Verdict]:
+    def observe(
+        self,
+        view: View,
+        watched: Callable[[str, str], bool],
+        last_s: int,
+        held: Callable[[str], str | None] = lambda scope: None,
+    ) -> list[Verdict]:
         """Verdicts to tell now; `watched` says of which scopes a detector may speak. The last look was at
-        `last_s`; what a detector that is not due said then stands."""
+        `last_s`; what a detector that is not due said then stands. `held` says why what stands of a scope
+        can't be told to be over, if so."""
         verdicts: list[Verdict] = []
         for name, detector in self.detectors.items():
             if not due(detector, last_s, view.time_s):
@@ -72,6 +79,10 @@ class Signals:
                 if verdict is not None:
                     verdicts.append(verdict)
             for index in cleared:
+                why = held(view.scopes[index])
+                if why is not None:
+                    verdicts += self._standing_on(name, view, index, why)
+                    continue
                 score = float(np.nan_to_num(scores.score[index]))
                 verdicts.append(self._cleared(name, view, index, score, int(scores.window_s[index])))
         return verdicts + self._switched_off(view)
@@ -95,6 +106,13 @@ class Signals:
         reason = detector.reason(view, scores, index)
         score, window_s = float(scores.score[index]), int(scores.window_s[index])
         return Verdict(name, index, severity, tier, score, window_s, onset_s, reason)
+
+    def _standing_on(self, name: str, view: View, index: int, why: str) -> list[Verdict]:
+        known = self.standing[name, view.scopes[index]]
+        if view.time_s - known.told_s < self._refresh_s:
+            return []
+        known.told_s = view.time_s
+        return [Verdict(name, index, known.severity, known.tier, 1.0, 0, known.onset_s, why)]
 
     def _switched_off(self, view: View) -> list[Verdict]:
         """What stands of detectors that do not run any more: nobody else would ever say that it is over."""

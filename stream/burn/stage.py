@@ -12,6 +12,7 @@ import numpy as np
 
 from detectors import registry
 from detectors.contract import BUCKET_S, DIGEST, NONE, PAGE, TICKET, View
+from detectors.metering_gap import MeteringGap
 from stream.burn.baseline import Baseline
 from stream.burn.ceilings import Ceilings
 from stream.burn.figures import Figures, figures_of
@@ -20,6 +21,7 @@ from stream.burn.parts import split
 from stream.burn.people import People
 from stream.burn.policies import Policies
 from stream.burn.signals import Signals, Verdict
+from stream.burn.sources import RECENT_S, Sources, held
 from stream.burn.view import Look, Lookout
 from stream.burn.windows import Windows
 from stream.config import Config
@@ -59,12 +61,14 @@ class Burn:
         )
         try:
             detectors = registry.build_all(config.detectors)
+            gap = MeteringGap(registry.settings_of(MeteringGap, config.detectors)).params
         except ValueError as error:
             raise UserError(f"detectors: {error}") from None
         self._ceilings = Ceilings()
         self._signals = Signals([*detectors, self._ceilings], config.burn.refresh_every_s)
         self._people = People(config)
         self._heeded = (-1, -1)  # the hour and the number of scopes for which verdicts were last looked at
+        self._sources = Sources(gap, partition, spend_partitions)
         self._clock = schema.Clock(-1, -1, 0, {}, 0, 0)
         self._outputs: list[Output] = []
         self._evaluations: list[wire.Evaluation] = []
@@ -97,6 +101,8 @@ class Burn:
                 if name in self._signals.detectors:
                     self._learnt[name] = row.value
                     self._signals.detectors[name].load(row.value)
+            elif row.key.startswith(schema.SOURCE_PREFIX):
+                self._sources.restore(row.value)
             elif (key := schema.decode_key(row.key)) is not None:
                 windows.load(key, row.value)
             else:
@@ -118,6 +124,7 @@ class Burn:
             if record.watermark_ms >= 0:
                 self.windows.advance(-(-record.watermark_ms // BUCKET_MS) * BUCKET_S)
             self.windows.add(record.rows)
+            self._sources.hear(record.sources)
             self._heard(record)
             self._evaluate()
         self._clock.position = batch.next_offset
@@ -133,7 +140,7 @@ class Burn:
         for evaluation in self._evaluations:
             evaluation.emitted_ms = now_ms
             commit.outputs.append(Output(topics.SIGNALS, b"%d" % self.partition, wire.encode(evaluation), 0))
-        commit.state = list(self.windows.changes())
+        commit.state = [*self.windows.changes(), *self._sources.changes()]
         if self._evaluations:
             commit.state.append(StateRow(schema.ACTIVE, self._signals.save()))
             for name, detector in self._signals.detectors.items():
@@ -216,8 +223,9 @@ class Burn:
         self._ask(time_s)
         wanted = self._signals.wants_drivers(last_s, time_s)
         look = self._last = self._lookout.look(time_s, drivers=wanted)
-        verdicts = self._signals.observe(look.view, watched, last_s)
+        verdicts = self._signals.observe(look.view, watched, last_s, self._held)
         told = tuple(self._signal(look, verdict) for verdict in verdicts)
+        told += tuple(self._sources.signals(time_s, self._config.burn.refresh_every_s))
         self._evaluations.append(
             wire.Evaluation(
                 partition=self.partition,
@@ -228,6 +236,11 @@ class Burn:
             )
         )
 
+    def _held(self, scope: str) -> str | None:
+        """Why nobody can tell that an alert on the scope is over, if so."""
+        source = self._sources.missing(self.windows, scope)
+        return None if source is None else held(source)
+
     def _signal(self, look: Look, verdict: Verdict) -> wire.Signal:
         view, index = look.view, verdict.index
         scope = view.scopes[index]
@@ -235,6 +248,7 @@ class Burn:
         spent_nusd = self.windows.spent_nusd(scope, verdict.onset_s, view.time_s)
         expected = self.baseline.expected_usd(index, verdict.onset_s, view.time_s)
         burn = self._burn_usd_per_hour(view, index, verdict.window_s if verdict.severity else 0)
+        burn += figures.interim_usd_per_hour.get(RECENT_S, 0.0)
         figures = self._if_it_goes_on(figures, look, index, burn)
         return wire.Signal(
             scope=scope,
@@ -320,6 +334,11 @@ class Burn:
             return None
         return self.baseline.expected_usd(self.windows.scope_names.index(scope), start_s, end_s)
 
+    def unmetered(self, scope: str) -> tuple[int, int, float]:
+        """Since when, until when and at how many dollars an hour a scope is taken to spend what nobody
+        meters now: see `Figures.interim_usd_per_hour`."""
+        return self._sources.gap(self.windows, scope, self._clock.evaluated_s)
+
     def figures(self) -> list[Figures]:
         """Every scope as of the last closed bucket."""
         look = self._last
@@ -329,7 +348,8 @@ class Burn:
 
     def _figures(self, look: Look, some: slice = slice(None)) -> Iterator[Figures]:
         scores = {name: told.score for name, told in self._signals.scores.items()}
-        return figures_of(look, scores, self.windows, some)
+        interim = self._sources.interim(self.windows, look.view.time_s)
+        return figures_of(look, scores, self.windows, interim, some)
 
 
 def watched(scope: str, detector: str) -> bool:

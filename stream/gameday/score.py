@@ -9,6 +9,7 @@ import numpy as np
 from stream.demo.catalogue import Service
 from stream.gameday.world import Case, Expected, Floats, scope_of
 from stream.schema.alerts import Alert, State
+from stream.scopes import source_scope
 
 # What was said within two hours of the end still speaks of what happened.
 AFTERWARDS_S: Final = 7200
@@ -82,7 +83,7 @@ def outcome(seed: int, scenario: str, monitor: str, case: Case, said: list[Call]
             numbers: list[int]) -> Outcome:  # fmt: skip
     """`numbers` are the columns of `truth` that are the services at fault."""
     begin_s, until_s = case.begin_ms // 1000, case.until_ms // 1000
-    scopes = at_fault(case.services)
+    scopes = at_fault(case.services) | {source_scope(name) for name in (case.silent, case.repeated) if name}
     found = Outcome(seed=seed, scenario=scenario, monitor=monitor, expected=case.expected)
     right = [
         call for call in said if call.scope in scopes and begin_s <= call.time_s <= until_s + AFTERWARDS_S

@@ -57,12 +57,13 @@ class Counted:
 class Cost:
     """The cost of an incident over `[start_s, end_s)`. Money in nano-dollars, rates in US dollars an hour.
 
-    `state` is "interim" while the window reaches beyond what has been heard, else "estimated": invoices
-    have the last word. `whole` False: the windows no longer hold the beginning. `scopes` add up to the
-    totals, `left_out` says which scopes don't count, and why. `excess_low_nusd` and `_high_` bound the
-    excess with 95 % as far as the baseline goes; None where what is normal is not known. `drivers` and
-    `owners` each add up to the totals. `until_contained_nusd` and `after_contained_nusd` are excess and add
-    up to it; None without a containment. `projection_usd` is the month of all counted scopes.
+    `state` is "interim" while the window reaches beyond what has been heard or a source of it is silent,
+    else "estimated": invoices have the last word. `whole` False: the windows no longer hold the beginning.
+    `scopes` add up to the totals, `left_out` says which scopes don't count, and why. `excess_low_nusd` and
+    `_high_` bound the excess with 95 % as far as the baseline goes; None where what is normal is not known.
+    `drivers` and `owners` each add up to the totals. `until_contained_nusd` and `after_contained_nusd` are
+    excess and add up to it; None without a containment. `projection_usd` is the month of all counted
+    scopes.
     """
 
     incident: Incident
@@ -116,9 +117,10 @@ def cost(
     drivers: list[Part] = []
     for scope, one in _each(chosen):
         drivers += split(one.windows, scope, DRIVER, start_s, end_s)
+    beyond = incident.until_s is not None and incident.until_s > now_s
     return Cost(
         incident=incident,
-        state=INTERIM if incident.until_s is not None and incident.until_s > now_s else ESTIMATED,
+        state=INTERIM if beyond or any(each.interim_usd_per_hour for each in known) else ESTIMATED,
         start_s=start_s,
         end_s=end_s,
         whole=start_s <= since_s,

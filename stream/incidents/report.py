@@ -128,7 +128,11 @@ def _method(cost: Cost) -> Iterator[str]:
     if not cost.whole:
         yield f"The windows hold nothing before {_stamp(cost.start_s)}: the beginning is missing."
     if cost.state == INTERIM:
-        yield f"Everything up to {_stamp(cost.end_s)} is in; the rest of the window is not heard yet."
+        until_s = cost.incident.until_s
+        if until_s is not None and until_s > cost.end_s:
+            yield f"Everything up to {_stamp(cost.end_s)} is in; the rest of the window is not heard yet."
+        else:
+            yield "A source that meters it is silent now: it really costs more than what is counted here."
     factor = cost.calibration
     if factor == 1.0:
         yield "These are estimates from telemetry; no invoice has corrected them."

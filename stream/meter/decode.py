@@ -37,14 +37,14 @@ class Fault:
 
 @dataclass(slots=True)
 class Decoded:
-    """One message. `sequence` is (source, epoch, seq), or None where the producer gave no sequence.
+    """One message. `sequence` is (source, epoch, seq), with seq below 0 where the producer gave none.
 
     Estimates of an envelope inherit `labels`; a single estimate's labels are its own. An envelope of columns
     that has no mistake to be seen yet is in `columns` and `series`, and not in `estimates`. `originals` are
     the bytes of each estimate, where the message was taken apart.
     """
 
-    sequence: tuple[str, int, int] | None = None
+    sequence: tuple[str, int, int] = ("", 0, -1)
     labels: bytes = b"{}"
     estimates: list[Estimate] | list[Message] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
@@ -101,8 +101,8 @@ def exact_costs(value: bytes) -> list[Decimal | None]:
     return [_decimal(exact.cost_usd) for exact, _ in _elements(value) if not isinstance(exact, Fault)]
 
 
-def _sequence(message: _Sequenced) -> tuple[str, int, int] | None:
-    return (message.source, message.epoch, message.seq) if message.seq >= 0 else None
+def _sequence(message: _Sequenced) -> tuple[str, int, int]:
+    return message.source, message.epoch, message.seq
 
 
 def take_apart(value: bytes) -> Decoded:

@@ -27,6 +27,7 @@ from stream.meter.counters import Counters
 from stream.meter.money import NANO
 from stream.meter.sequence import Sequences
 from stream.meter.series import INVALID, SeriesTable
+from stream.meter.sources import Sources
 from stream.schema import dead_letters
 from stream.schema.dead_letters import DeadLetter, Reason
 from stream.schema.usage import MISSING, Estimate, Message
@@ -65,7 +66,7 @@ class _Read:
 class Intake:
     """Reads batches of one usage partition. `packs` and `letters` hold what has come since `clear`."""
 
-    def __init__(self, limits: Limits, table: SeriesTable, sequences: Sequences) -> None:
+    def __init__(self, limits: Limits, table: SeriesTable, sequences: Sequences, sources: Sources) -> None:
         self.counters = Counters()
         self.watermark_ms = -1
         self.packs: list[Pack] = []
@@ -73,6 +74,7 @@ class Intake:
         self._limits = limits
         self._table = table
         self._sequences = sequences
+        self._sources = sources
         self._scanner = None
         self._column_scanner = None
         if limits.compiled and Scanner is not None:
@@ -91,6 +93,7 @@ class Intake:
     def take(self, batch: Batch) -> None:
         """Decode, drop repeats, check. The watermark moves to the newest `end` that arrived."""
         parts = []
+        self._sources.begin(len(batch.values))
         position, step = 0, 1 if self._scanner else len(batch.values)
         while position < len(batch.values):
             if self._scanner is not None:
@@ -117,9 +120,10 @@ class Intake:
         quantity, cost_usd = real
         repeated = np.zeros(len(message), np.bool_)
         if sequences.shape[1]:
+            self._sources.spoke_all(sequences[0], sequences[1], sources)
             is_new = self._sequences.is_new
             seen = {
-                each: not is_new(sources[source], epoch, seq)
+                each: seq >= 0 and not is_new(sources[source], epoch, seq)
                 for each, source, epoch, seq in sequences.T.tolist()
             }
             if any(seen.values()):
@@ -163,6 +167,8 @@ class Intake:
                 return False
         heads = [head for head, _ in pairs]
         is_new = self._sequences.is_new
+        for index, head in enumerate(heads, first):
+            self._sources.spoke(index, head.source)
         rows.add(heads)
         rows.series += cast(list[int], numbers)
         rows.message += range(first, last)
@@ -181,7 +187,9 @@ class Intake:
         count = len(decoded.estimates) if decoded.columns is None else len(decoded.columns.series)
         if not count:
             return
-        repeated = decoded.sequence is not None and not self._sequences.is_new(*decoded.sequence)
+        source, epoch, seq = decoded.sequence
+        self._sources.spoke(index, source)
+        repeated = seq >= 0 and not self._sequences.is_new(source, epoch, seq)
         if decoded.columns is not None:
             numbers = np.array(self._numbers(decoded.series, decoded.labels), np.int64)
             read.add(decoded.columns.read(np.full(count, index), np.full(count, repeated), numbers))
@@ -201,8 +209,10 @@ class Intake:
         source, epoch, seq, labels, series, whole, quantity = found
         numbers = self._table.numbers(labels, series)
         columns = None if numbers is None else columnar.plain(index, numbers, whole, quantity)
-        if columns is not None and seq >= 0 and not self._sequences.is_new(source, epoch, seq):
-            columns.repeated[:] = True
+        if columns is not None:
+            self._sources.spoke(index, source)
+            if seq >= 0 and not self._sequences.is_new(source, epoch, seq):
+                columns.repeated[:] = True
         return columns
 
     def _numbers(self, estimates: Sequence[Estimate | Message | Series], shared: bytes) -> list[int]:
@@ -224,7 +234,8 @@ class Intake:
 
     def _check(self, batch: Batch, read: Columns) -> None:
         message, repeated, series, start, end = read.message, read.repeated, read.series, read.start, read.end
-        arrived = np.asarray(batch.timestamps_ms, np.int64)[message]
+        times_ms = np.asarray(batch.timestamps_ms, np.int64)
+        arrived = times_ms[message]
         has_cost, has_quantity = read.cost_usd != MISSING, read.quantity != MISSING
         cost_usd = np.where(has_cost, read.cost_usd, 0.0)
         quantity = np.where(has_quantity, read.quantity, 0.0)
@@ -259,6 +270,7 @@ class Intake:
         end = np.maximum(end, start + 1)  # a charge at one instant lands in the bucket of that instant
         good = ~bad
         newest = np.where(good & ~repeated, np.minimum(end, arrived), -1)
+        self._sources.sent(message, series, newest, times_ms)
         reached = np.maximum.accumulate(np.concatenate(([self.watermark_ms], newest)))
         # Behind the messages before its own, so that it matters not how they came in batches.
         late = end <= reached[_first_of_each(message)] - self._limits.late_after_s * 1000

@@ -14,6 +14,7 @@ from stream.meter.combine import add_up
 from stream.meter.counters import Counters
 from stream.meter.money import NANO, multiply
 from stream.meter.series import ACCEPTED, NOTE, UNOWNED, SeriesTable
+from stream.meter.sources import Sources
 from stream.meter.spread import FINE_MS, Parts, cut_short, spread, whole_bucket
 from stream.schema.spend import WIDTHS_S, Rows
 
@@ -33,8 +34,9 @@ class Ledger:
     that were new, and of those that came twice.
     """
 
-    def __init__(self, table: SeriesTable, factors: Factors) -> None:
+    def __init__(self, table: SeriesTable, factors: Factors, sources: Sources) -> None:
         self.rest_ausd = [0, 0]
+        self._sources = sources
         self._table = table
         self._factors = factors
 
@@ -98,6 +100,7 @@ class Ledger:
         count added up. None where all of it came twice."""
         (series, flags, *times), (cost, quantity, count) = add_up(keys, sums)
         priced = self._price(series, times[0] * unit_ms, quantity, flags & HAS_COST != 0, cost)
+        self._sources.spent(series, np.where(flags & DUPLICATE, 0, cost))
         change = self._calibrate(series, cost)
         _count(flags, cost, count, priced, counters)
         keep = flags & DUPLICATE == 0

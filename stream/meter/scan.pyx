@@ -495,8 +495,8 @@ cdef class Scanner:
 
     def taken(self):
         """Columns of the estimates read since the last call: message, start, end, series, cost_nusd, rest_ausd,
-        quantity, cost_usd; then of the messages with a sequence: message, source, epoch, seq; and the names
-        that `source` numbers."""
+        quantity, cost_usd; then of the messages with a source or a sequence: message, source, epoch, seq (-1
+        for none); and the names that `source` numbers."""
         cdef Py_ssize_t index
         whole = np.empty((6, self._count), np.int64)
         real = np.empty((2, self._count), np.float64)
@@ -664,7 +664,7 @@ cdef class Scanner:
         return number
 
     cdef bint _sequence(self, Fields *fields, bint any) except -1:
-        """Remember the sequence of a message that has any estimates; False if its source is no text."""
+        """Remember who sent a message that has any estimates; False if its source is no text."""
         cdef Piece[PIECES] pieces
         cdef Sequence *sequence
         cdef uint64_t hash
@@ -683,7 +683,7 @@ cdef class Scanner:
             source = len(self._names)
             self._sources.add(hash, pieces, source)
             self._names.append(name)
-        if fields.seen & SEQ and any:
+        if any:
             if self._sequence_count == self._sequence_room:
                 self._sequences = <Sequence *> _grown(
                     self._sequences, (2 * self._sequence_room + 256) * sizeof(Sequence)
@@ -691,7 +691,8 @@ cdef class Scanner:
                 self._sequence_room = 2 * self._sequence_room + 256
             sequence = &self._sequences[self._sequence_count]
             self._sequence_count += 1
-            sequence.message, sequence.source, sequence.seq = self._message, source, fields.seq
+            sequence.message, sequence.source = self._message, source
+            sequence.seq = fields.seq if fields.seen & SEQ else -1
             sequence.epoch = fields.epoch if fields.seen & EPOCH else 0
         return True
 

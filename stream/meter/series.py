@@ -198,6 +198,10 @@ class SeriesTable:
             self.add(key)
         return self._problem[1]
 
+    def attributed(self, numbers: Ints) -> Ints:
+        """Which attribution each series has, numbered as they were met."""
+        return self._attributed.array[numbers]
+
     def lists(self, numbers: Ints, role: Ints | int) -> Ints:
         """Which list of names each series adds to, in the given role."""
         fresh = len(self._attributions) - self._lists.shape[1]

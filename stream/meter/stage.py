@@ -9,6 +9,8 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from detectors.metering_gap import MeteringGap
+from detectors.registry import settings_of
 from stream.config import Config
 from stream.meter.attribute import Attributor
 from stream.meter.calibrate import Factors
@@ -19,7 +21,10 @@ from stream.meter.ledger import Ledger
 from stream.meter.price import PriceBook
 from stream.meter.sequence import PREFIX, Sequences
 from stream.meter.series import SeriesTable
+from stream.meter.sources import PREFIX as WATCHED
+from stream.meter.sources import Sources
 from stream.schema import dead_letters, spend, topics
+from stream.schema.sources import Source
 from stream.stage import Batch, Commit, Output, StateRow
 
 HEARTBEAT_MS: Final = 1000
@@ -58,8 +63,10 @@ class Meter:
             spend_partitions,
         )
         self._sequences = Sequences()
-        self._intake = Intake(config.meter, self._table, self._sequences)
-        self._ledger = Ledger(self._table, self._factors)
+        gap = MeteringGap(settings_of(MeteringGap, config.detectors))
+        self._sources = Sources(gap, self._table, spend_partitions)
+        self._intake = Intake(config.meter, self._table, self._sequences, self._sources)
+        self._ledger = Ledger(self._table, self._factors, self._sources)
         self._previous = 0
         self._position = 0
         self._moved = False
@@ -84,6 +91,8 @@ class Meter:
                 continue
             if row.key.startswith(PREFIX):
                 self._sequences.restore(row)
+            elif row.key.startswith(WATCHED):
+                self._sources.restore(row)
             elif row.key == COUNTERS:
                 self._intake.counters = msgspec.json.decode(row.value, type=Counters)
             elif row.key == _PLACE:
@@ -111,7 +120,8 @@ class Meter:
         rows = None
         if packs:
             rows = self._ledger.book(Pack.joined(packs), self.watermark_ms, self.counters)
-        commit = Commit(outputs=self._records(rows, now_ms))
+        words = self._sources.settle(now_ms, self.watermark_ms, self._moved)
+        commit = Commit(outputs=self._records(rows, words, now_ms))
         for letter in self._intake.letters:
             key = f"{letter.topic}/{letter.partition}".encode()
             commit.outputs.append(Output(topics.DEAD_LETTERS, key, dead_letters.encode(letter), 0))
@@ -123,15 +133,17 @@ class Meter:
                 StateRow(COUNTERS, msgspec.json.encode(self.counters)),
                 StateRow(_PLACE, msgspec.json.encode(place)),
             ]
+        commit.state += self._sources.changes()
         self._previous = self._position
         self._moved = False
         self._intake.clear()
         if self._table.full:
+            self._sources.forget_series()
             self._table.clear()
             self._intake.forget()
         return commit
 
-    def _records(self, rows: spend.Rows | None, now_ms: int) -> list[Output]:
+    def _records(self, rows: spend.Rows | None, words: list[list[Source]], now_ms: int) -> list[Output]:
         """One record to every spend partition, also where it has no rows: it carries the watermark."""
         empty = np.zeros(0, np.int64)
         nothing = spend.Rows([], empty, empty, empty, empty, empty.astype(float), empty)
@@ -161,10 +173,10 @@ class Meter:
                 None,
                 spend.encode(
                     spend.Spend(
-                        self.partition, self._previous, self._position, self.watermark_ms, now_ms, share
+                        self.partition, self._previous, self._position, self.watermark_ms, now_ms, share, said
                     )
                 ),
                 partition,
             )
-            for partition, share in enumerate(shares)
+            for partition, (share, said) in enumerate(zip(shares, words, strict=True))
         ]

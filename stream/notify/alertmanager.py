@@ -19,9 +19,8 @@ from stream import config_notify as config
 from stream.notify import page
 from stream.notify.destination import Answer, Request, Verdict, of_status
 from stream.notify.memory import Memory
-from stream.notify.notices import DELIVERY, TEST
 from stream.notify.times import rfc3339
-from stream.schema.alerts import Alert, State
+from stream.schema.alerts import DELIVERY, TEST, Alert, State
 
 ALERTNAME: Final = "BurnlineSpend"
 _LIVES: Final = 4  # an alert outlives three lost repeats

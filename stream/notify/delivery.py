@@ -19,11 +19,11 @@ from stream.config_notify import Notify
 from stream.notify import hosts
 from stream.notify.desk import Desk
 from stream.notify.destination import Answer, Destination, Mail, Request, Verdict
-from stream.notify.notices import TEST, resolved
+from stream.notify.notices import resolved
 from stream.notify.selection import Selection
 from stream.notify.standing import Standing
 from stream.notify.transport import Transport
-from stream.schema.alerts import Alert
+from stream.schema.alerts import TEST, Alert
 from stream.schema.notify_state import Proof, Trial
 
 FIRST_RETRY_S: Final = 1.0

@@ -4,9 +4,18 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from stream.alerts import contain, text
-from stream.notify.notices import DELIVERY, SPEND
 from stream.notify.words import line, short
-from stream.schema.alerts import Alert, Digest, DigestLine, Happening, State, Step
+from stream.schema.alerts import (
+    DELIVERY,
+    METER,
+    SPEND,
+    Alert,
+    Digest,
+    DigestLine,
+    Happening,
+    State,
+    Step,
+)
 from stream.schema.signals import Share
 
 _MOST: Final = 3  # of drivers, parts and attached scopes: what fits in one look
@@ -24,7 +33,9 @@ class Fact(NamedTuple):
 
 def facts(alert: Alert) -> list[Fact]:
     """All of them."""
-    if alert.about != SPEND:
+    if alert.about == METER:
+        found = _of_meter(alert)
+    elif alert.about != SPEND:
         found = _of_notify(alert)
     else:
         found = _digest(alert.digest) if alert.digest is not None else _facts(alert)
@@ -54,6 +65,20 @@ def _facts(alert: Alert) -> Iterator[tuple[str, list[str]]]:
     if alert.steps:
         yield "contain", _contain(alert)
     yield "how sure", [_how_sure(alert)]
+
+
+def _of_meter(alert: Alert) -> Iterator[tuple[str, list[str]]]:
+    """What burnline does not see as it should."""
+    sentences = alert.reason.split(". ")
+    yield (
+        "what",
+        [f"{each.removesuffix('.')}." for each in sentences[1:] or sentences],
+    )  # the first is the title
+    until = (
+        f", well again at {text.clock(alert.time_s, alert.onset_s)}" if alert.state == State.RESOLVED else ""
+    )
+    yield "since", [text.clock(alert.onset_s) + until]
+    yield from _people(alert)
 
 
 def _of_notify(alert: Alert) -> Iterator[tuple[str, list[str]]]:

@@ -16,9 +16,8 @@ from stream import config_notify as config
 from stream.notify import page
 from stream.notify.destination import Answer, Mail, Request, Verdict
 from stream.notify.memory import Memory
-from stream.notify.notices import SPEND
 from stream.notify.words import cut
-from stream.schema.alerts import Alert, State
+from stream.schema.alerts import METER, SPEND, Alert, State
 
 SUBJECT: Final = 200  # characters; mail programs show about 60
 # 552: too large, 554: the text is not wanted. Said of the text, they are about this very message; every
@@ -38,7 +37,7 @@ class Email:
         self.urls = (f"smtp://{settings.host}:{settings.port}",)
 
     def requests(self, alert: Alert, now_ms: int) -> Sequence[Mail]:
-        if alert.state == State.RESOLVED and (alert.digest is not None or alert.about != SPEND):
+        if alert.state == State.RESOLVED and (alert.digest is not None or alert.about not in (SPEND, METER)):
             return []  # that a digest is out of date is no news, and a test ends with its message
         return [Mail(self.settings, self._message(alert, now_ms))]
 

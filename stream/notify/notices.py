@@ -5,12 +5,8 @@ from typing import Final
 import msgspec
 
 from stream.alerts import text
-from stream.schema.alerts import Alert, Severity, State
+from stream.schema.alerts import DELIVERY, TEST, Alert, Severity, State
 from stream.schema.notify_state import Proof
-
-SPEND: Final = "spend"
-TEST: Final = "test"
-DELIVERY: Final = "delivery"
 
 _EMPTY: Final = Alert(
     dedup_key="", previous_key=None, state=State.FIRING, severity=Severity.TICKET, tier="", scope="burnline",

@@ -1,9 +1,8 @@
 """The complete text of a page, for someone who has just been woken: at most 32 lines of plain text."""
 
 from stream.notify.facts import Fact, facts
-from stream.notify.notices import TEST
 from stream.notify.words import for_browsers, line
-from stream.schema.alerts import Alert
+from stream.schema.alerts import TEST, Alert
 
 _WIDTH = 14  # of the names of facts
 

@@ -18,10 +18,9 @@ from stream.notify import page
 from stream.notify.destination import Answer, Request, Verdict, of_status
 from stream.notify.facts import facts
 from stream.notify.memory import Memory
-from stream.notify.notices import TEST
 from stream.notify.times import rfc3339
 from stream.notify.words import cut, filled, short
-from stream.schema.alerts import Alert, State
+from stream.schema.alerts import TEST, Alert, State
 
 # What PagerDuty takes: characters of a summary and of a key, and bytes of an event.
 SUMMARY: Final = 1024

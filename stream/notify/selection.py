@@ -1,8 +1,7 @@
 """Which alerts a destination gets: those of its severities, and how each that it got goes on."""
 
 from stream.config_notify import Place
-from stream.notify.notices import DELIVERY, TEST
-from stream.schema.alerts import Alert, State
+from stream.schema.alerts import DELIVERY, TEST, Alert, State
 
 
 class Selection:

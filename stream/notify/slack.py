@@ -14,9 +14,8 @@ from stream.notify import page
 from stream.notify.destination import Answer, Request, Verdict, of_status
 from stream.notify.facts import facts, steps
 from stream.notify.memory import Memory
-from stream.notify.notices import TEST
 from stream.notify.words import cut
-from stream.schema.alerts import Alert, Severity, State, Step
+from stream.schema.alerts import TEST, Alert, Severity, State, Step
 
 # What Slack takes: characters of a header and of a section; the whole has a limit that is nowhere written
 # and lies near 13,000.

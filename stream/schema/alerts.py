@@ -1,10 +1,17 @@
 """`alerts`: every transition of every alert, keyed by its dedup key."""
 
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
 from stream.schema.signals import Share
+
+# What an alert is about.
+SPEND: Final = "spend"
+METER: Final = "meter"
+TEST: Final = "test"
+DELIVERY: Final = "delivery"
 
 
 class State(StrEnum):
@@ -150,8 +157,10 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
     A record with a `digest` is no alert of one scope; its figures are those of all its lines.
 
-    `about` is "spend" but for two records of notify: "test" is a test delivery, for `destination` alone;
-    "delivery" says at all others that `destination` does not take alerts. Neither has figures.
+    `about` is "spend" where money runs away, and "meter" where burnline does not see what it should: `reason`
+    then says all, and the only figure is `burn_usd_per_hour`, what it is about. Two kinds are of
+    notify and have no figures: "test" is a test delivery, for `destination` alone; "delivery" says at all
+    others that `destination` does not take alerts.
     """
 
     dedup_key: str
@@ -198,7 +207,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     steps_of: str = ""
     happenings: tuple[Happening, ...] = ()
     digest: Digest | None = None
-    about: str = "spend"
+    about: str = SPEND
     destination: str = ""
 
 

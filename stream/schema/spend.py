@@ -5,12 +5,14 @@ The value is MessagePack; the columns inside are little-endian arrays, since a f
 second pass here and each reader wants them as columns.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+
+from stream.schema.sources import Source
 
 WIDTHS_S: Final = (10, 60, 3600)  # a row's bucket is this wide; a row counts in all rings at least as wide
 
@@ -57,6 +59,7 @@ class _Wire(msgspec.Struct, array_like=True):
     cost_nusd: bytes
     quantity: bytes
     count: bytes
+    sources: list[Source] = []
 
 
 @dataclass(slots=True)
@@ -65,7 +68,8 @@ class Spend:
     that sees a gap between one record's `position` and the next one's `previous` has lost data.
 
     `watermark_ms` is -1 before the first estimate. `sent_ms` is the meter's clock: a watermark that
-    stands still while `sent_ms` moves on means silence, not slowness.
+    stands still while `sent_ms` moves on means silence, not slowness. `sources` are those of which there is
+    something new to say, with the rates of the scopes that live in this partition.
     """
 
     usage_partition: int
@@ -74,6 +78,7 @@ class Spend:
     watermark_ms: int
     sent_ms: int
     rows: Rows
+    sources: list[Source] = field(default_factory=list)
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -96,6 +101,7 @@ def encode(spend: Spend) -> bytes:
             rows.cost_nusd.astype("<i8").tobytes(),
             rows.quantity.astype("<f8").tobytes(),
             rows.count.astype("<u4").tobytes(),
+            spend.sources,
         )
     )
 
@@ -112,4 +118,12 @@ def decode(value: bytes) -> Spend:
         quantity=np.frombuffer(wire.quantity, "<f8").astype(np.float64),
         count=np.frombuffer(wire.count, "<u4").astype(np.int64),
     )
-    return Spend(wire.usage_partition, wire.previous, wire.position, wire.watermark_ms, wire.sent_ms, rows)
+    return Spend(
+        wire.usage_partition,
+        wire.previous,
+        wire.position,
+        wire.watermark_ms,
+        wire.sent_ms,
+        rows,
+        wire.sources,
+    )

@@ -22,6 +22,7 @@ BUCKET_ROW: Final = "r"
 CLOCK: Final = b"clock"
 ACTIVE: Final = b"active"
 DETECTOR_PREFIX: Final = b"detector/"
+SOURCE_PREFIX: Final = b"source/"
 
 
 class Key(NamedTuple):

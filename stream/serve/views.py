@@ -10,7 +10,7 @@ import numpy as np
 from stream.burn.figures import Figures
 from stream.burn.stage import Burn
 from stream.config import ScopeRule
-from stream.incidents.cost import ESTIMATED
+from stream.incidents.cost import ESTIMATED, INTERIM
 from stream.meter.counters import Counters
 from stream.metric_families import merged
 from stream.schema.invoices import day_name
@@ -65,7 +65,7 @@ class Views:
         found.sort(key=lambda each: (-by(each), each.scope))
         return {
             "now_s": self.replica.now_s,
-            "state": ESTIMATED,
+            "state": INTERIM if any(each.interim_usd_per_hour for each in found[:limit]) else ESTIMATED,
             "scopes": [_row(each) for each in found[:limit]],
             "left_off": max(0, len(found) - limit),
         }
@@ -86,17 +86,21 @@ class Views:
         tail = max(ring.tail for ring in rings)
         buckets = np.arange(max(tail, closed - DAYS_HELD * DAY_S // width_s), closed)
         rates, known = np.zeros(len(buckets)), np.zeros(len(buckets), dtype=bool)
+        interim = np.zeros(len(buckets))
         for (burn, number), ring in zip(homes, rings, strict=True):
             since = buckets * width_s // HOUR_S >= burn.windows.scopes.first_hour[number]
             rates += np.where(since, ring.of(number, buckets), 0) / _NANO * HOUR_S / width_s
             known |= since
+            start_s, until_s, rate = burn.unmetered(scope)
+            interim += np.where((buckets * width_s >= start_s) & (buckets * width_s < until_s), rate, 0.0)
         return {
             "scope": scope,
-            "state": ESTIMATED,
+            "state": INTERIM if interim.any() else ESTIMATED,
             "window": window,
             "bucket_s": width_s,
             "start_s": int(buckets[0]) * width_s if len(buckets) else None,
-            "usd_per_hour": np.where(known, rates, np.nan).tolist(),
+            "usd_per_hour": np.where(known, rates + interim, np.nan).tolist(),
+            "interim_usd_per_hour": interim.tolist(),
         }
 
     def estimates(self, days: int) -> dict[str, Any]:
@@ -170,7 +174,7 @@ def _excess(figures: Figures) -> float:
 
 
 def _row(figures: Figures) -> dict[str, Any]:
-    return {**dataclasses.asdict(figures), "state": ESTIMATED}
+    return {**dataclasses.asdict(figures), "state": INTERIM if figures.interim_usd_per_hour else ESTIMATED}
 
 
 def _partition(counters: Counters) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from stream.config import Config
 from stream.schema import commands, signals, spend, topics
 from stream.schema.commands import Command
 from stream.schema.signals import Evaluation, Signal
+from stream.schema.sources import Source
 from stream.schema.spend import CHILD, DRIVER, Name, Rows, Spend
 from stream.stage import Batch, Commit, StateRow
 
@@ -45,11 +46,18 @@ def estate(start_s: int, end_s: int, usd_per_hour: Mapping[str, float]) -> list[
 
 
 def record(
-    watermark_s: float, *many: Row, partition: int = 0, sent_s: float | None = None, position: int = 0
+    watermark_s: float,
+    *many: Row,
+    partition: int = 0,
+    sent_s: float | None = None,
+    position: int = 0,
+    sources: Iterable[Source] = (),
 ) -> bytes:
     """One `spend` record; the meter's clock is 10 s after its watermark unless given."""
     sent_ms = int((watermark_s + 10 if sent_s is None else sent_s) * 1000)
-    return spend.encode(Spend(partition, position, position, int(watermark_s * 1000), sent_ms, rows(*many)))
+    return spend.encode(
+        Spend(partition, position, position, int(watermark_s * 1000), sent_ms, rows(*many), list(sources))
+    )
 
 
 class Rig:

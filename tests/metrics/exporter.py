@@ -36,6 +36,7 @@ def figures(scope: str, burn: float, baseline: float | None = 100.0, **changes: 
         "budget_exhaustion_s": START_S + 20 * 86_400,
         "calibration": 1.02,
         "scores": {"step": 3.0, "emergency": 0.1},
+        "interim_usd_per_hour": {300: 0.0},
     }
     return Figures(**(values | changes))  # type: ignore[arg-type]
 

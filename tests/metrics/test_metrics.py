@@ -150,8 +150,9 @@ def test_over_the_cap_the_biggest_burners_stay_and_the_rest_is_counted() -> None
     teams = sorted(int(scope.partition("=")[2]) for scope in exported if scope.startswith("team="))
     assert exported >= {"total", "unmapped", "unpriced", "other"}
     assert teams == list(range(100 - len(teams), 100))
-    each = 3 + 12 + 1 + 2 + 1 + 3 + 1  # cost and such, windows twice, normal, budget, end, bounds, score
-    assert len(teams) == (200 - 4 * (3 + 6)) // each
+    # Cost and such, windows twice, interim, normal, budget, end, bounds, score.
+    each = 3 + 12 + 1 + 1 + 2 + 1 + 3 + 1
+    assert len(teams) == (200 - 4 * (3 + 6 + 1)) // each
     assert series(metrics, "burnline_series_dropped") == {(): (100 - len(teams)) * each}
     assert series(metrics, "burnline_scopes") == {(): 104}
 

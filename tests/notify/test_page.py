@@ -44,8 +44,27 @@ KNOWS_LITTLE = alert(
     blame=None,
 )
 NAMELESS = Containment(Config()).told(msgspec.structs.replace(WIDE, children=(), labels={"team": "payments"}))
+SILENT = alert(
+    about="meter",
+    scope="source=opencost/eu-1",
+    labels={},
+    detectors=("metering-gap",),
+    severity=Severity.TICKET,
+    tier="",
+    summary="opencost/eu-1 has been silent for 5 min; its last rate was $31.20/h",
+    reason="opencost/eu-1 has been silent for 5 min; its last rate was $31.20/h. That rate is carried "
+    "forward as interim for 55 min more. It used to speak every 10 s. It fed 12 scopes, most of all "
+    "service=shop/web.",
+    burn_usd_per_hour=31.2,
+    runbook_url="https://example.com/burnline/runbooks/metering-gap",
+    dedup_key=f"source=opencost/eu-1@{T0}/ticket",
+    drivers=(),
+    attached=(),
+    blame=None,
+)
 PAGES = {
     "nameless": NAMELESS,
+    "silent_source": SILENT,
     "runaway": RUNAWAY,
     "wide_ticket": WIDE,
     "knows_little": KNOWS_LITTLE,

@@ -10,7 +10,7 @@ from stream.schema import alerts as alerts_schema
 from stream.schema import calibrations as calibrations_schema
 from stream.schema import incidents as incidents_schema
 from stream.schema import notify_state, topics
-from stream.schema.alerts import Alert
+from stream.schema.alerts import METER, SPEND, Alert
 from stream.schema.calibrations import Calibration
 from stream.schema.commands import Command
 from stream.schema.incidents import Incident
@@ -61,7 +61,7 @@ class EmbeddedReplica:
 
     def transitions(self, since_s: int) -> Iterable[Alert]:
         told = (alerts_schema.decode(value) for value in self._node.database.values(topics.ALERTS))
-        return [alert for alert in told if alert.time_s >= since_s and alert.about == "spend"]
+        return [alert for alert in told if alert.time_s >= since_s and alert.about in (SPEND, METER)]
 
     def incidents(self) -> dict[str, Incident]:
         return self._incidents

@@ -19,7 +19,7 @@ from stream.schema import calibrations as calibrations_schema
 from stream.schema import commands as commands_schema
 from stream.schema import incidents as incidents_schema
 from stream.schema import notify_state, topics
-from stream.schema.alerts import Alert
+from stream.schema.alerts import METER, SPEND, Alert
 from stream.schema.calibrations import Calibration
 from stream.schema.commands import Command
 from stream.schema.incidents import Incident
@@ -133,7 +133,7 @@ class KafkaReplica:
         return [*self._fixed, *self._commands.values()]
 
     def transitions(self, since_s: int) -> Iterable[Alert]:
-        return [each for each in self._transitions if each.time_s >= since_s and each.about == "spend"]
+        return [each for each in self._transitions if each.time_s >= since_s and each.about in (SPEND, METER)]
 
     def incidents(self) -> Mapping[str, Incident]:
         return self._incidents
