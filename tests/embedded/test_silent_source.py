@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 
+import pytest
+
 from tests.embedded.running import Running
 from tests.services.http import get_json
 from tests.services.producer import producing
@@ -31,9 +33,12 @@ def gap(found: Any, state: str) -> bool:
     return [one["state"] for one in found["alerts"] if one["scope"] == "source=eu-1"] == [state]
 
 
-def test_a_killed_collector_is_told_and_its_rate_carried_forward(tmp_path: Path) -> None:
+def test_a_killed_collector_is_told_and_its_rate_carried_forward(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     running = Running(tmp_path, **SETTINGS)
     assert running.start()
+    request.addfinalizer(running.kill)
     url = f"http://127.0.0.1:{running.ports['ingest']}/v1/usage"
     of_service = "burn?scope=service=shop/eu-1"
     with producing("us-1", url):
@@ -65,4 +70,3 @@ def test_a_killed_collector_is_told_and_its_rate_carried_forward(tmp_path: Path)
                 lambda found: not [one for one in found["alerts"] if one["scope"] == "source=eu-1"],
             )
             until(running, of_service, lambda found: found["state"] == "estimated")
-    assert running.stop() == 0
