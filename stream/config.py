@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final, Literal
 import yaml
 from pydantic import Field, SecretStr, ValidationError, model_validator
 
+from stream.config_actions import ActionRule
 from stream.config_alerts import Alerting, Maintenance, Plan
 from stream.config_notify import Notify
 from stream.config_policy import Policy
@@ -199,6 +200,8 @@ class Config(Section):
     """windows in which what is planned rings nobody"""
     plans: tuple[Plan, ...] = ()
     """planned ceilings: what may be burnt, and when"""
+    actions: tuple[ActionRule, ...] = ()
+    """what is proposed to contain alerts, and waits for an approval"""
     notify: Notify = Notify()
     """where alerts go"""
     deploys: Deploys = Deploys()
@@ -229,11 +232,23 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _names_differ(self) -> "Config":
-        for section in ("maintenance", "plans"):
+        for section in ("maintenance", "plans", "actions"):
             names = [window.name for window in getattr(self, section)]
             for name in names:
                 if names.count(name) > 1:
                     raise ValueError(f"{section}: two are called {name!r}: give each its own name")
+        return self
+
+    @model_validator(mode="after")
+    def _actions_have_webhooks(self) -> "Config":
+        webhooks = [one.name for one in self.notify.destinations if one.kind == "webhook"]
+        for rule in self.actions:
+            if rule.destination and rule.destination not in webhooks:
+                known = f"there are {', '.join(webhooks)}" if webhooks else "there is none"
+                raise ValueError(
+                    f"actions: {rule.name!r} goes to {rule.destination!r}, which is no webhook of "
+                    f"notify.destinations; {known}"
+                )
         return self
 
     @model_validator(mode="after")

@@ -12,6 +12,7 @@ STAGES = ("meter", "burn", "alerts", "incidents")
 SHARED = {
     "stream.stage",
     "stream.config",
+    "stream.config_actions",
     "stream.config_alerts",
     "stream.config_policy",
     "stream.errors",

@@ -8,7 +8,7 @@ from stream.config import Config
 from stream.planned import Span, matches
 from stream.schema import commands
 from stream.schema.alerts import Acknowledged, HeldBack, Planned
-from stream.schema.commands import Acknowledge, Command, Maintenance, Plan
+from stream.schema.commands import Acknowledge, Approval, Command, Maintenance, Plan
 from stream.schema.feedback import DAY_S, Feedback, factors
 
 # As long as an incident can be written up. What holds is kept longer; what is over may be forgotten.
@@ -171,4 +171,6 @@ def _over_s(command: Command) -> int:
         return command.expires_s
     if isinstance(command, Acknowledge):
         return command.until_s or command.made_s
+    if isinstance(command, Approval):
+        return command.made_s
     return command.until_s if command.until_s is not None else 2**62

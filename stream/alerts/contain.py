@@ -15,15 +15,15 @@ import msgspec
 from stream.alerts.recipes import ALIASES, BY_DRIVER, CI, EGRESS, FUNCTIONS, PODS, Recipe, Words
 from stream.config import Config
 from stream.planned import owned
-from stream.schema.alerts import Alert, State, Step
+from stream.schema.actions import Step
+from stream.schema.alerts import SPEND, Alert, State
 from stream.schema.signals import Share
 from stream.scopes import scope_labels
 
 _LONGEST: Final = 260  # of a value as it is quoted; names of Kubernetes have 253 characters, of AWS fewer
 _PLACE: Final = re.compile(r"\{(\w+)\}")
 _FILE: Final = re.compile(r"(file|fileb|https?)://", re.IGNORECASE)  # the aws tool would open it
-# Nothing that runs is at fault: a meter is silent, a price has moved.
-_NOTHING_RUNS: Final = frozenset({"metering-gap", "price-change"})
+_PRICE: Final = "price-change"  # nothing that runs is at fault
 
 
 class Containment:
@@ -36,7 +36,7 @@ class Containment:
 
     def told(self, alert: Alert) -> Alert:
         """The alert with its steps: of its own labels, or of its largest part where they name nothing."""
-        if alert.state == State.RESOLVED or not _NOTHING_RUNS.isdisjoint(alert.detectors[:1]):
+        if alert.about != SPEND or alert.state == State.RESOLVED or alert.detectors[0] == _PRICE:
             return alert
         about, labels = alert.scope, owned(alert.labels, self._owners)
         if not _named(labels) and (part := _largest(alert.children)) is not None:

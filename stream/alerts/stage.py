@@ -9,15 +9,17 @@ from typing import Final
 
 import msgspec
 
+from stream.alerts.actions import notice
 from stream.alerts.changes import Changes
 from stream.alerts.clock import Clock
 from stream.alerts.held import Report
 from stream.alerts.watch import Watch
 from stream.config import Config
 from stream.planned import matches
-from stream.schema import alerts, commands, dead_letters, deploys, signals, topics
+from stream.schema import actions, alerts, commands, dead_letters, deploys, signals, topics
+from stream.schema.actions import Action
 from stream.schema.alerts import Alert, DigestLine
-from stream.schema.commands import Command, Maintenance, Plan
+from stream.schema.commands import Approval, Command, Maintenance, Plan
 from stream.schema.dead_letters import DeadLetter
 from stream.schema.signals import Evaluation
 from stream.scopes import scope_labels
@@ -78,6 +80,10 @@ class Alerts:
         labels = scope_labels(scope, self._config.scopes)
         return matches(window.match, scope, labels, self._config.owners)
 
+    def actions(self) -> list[Action]:
+        """What was proposed of late, the newest first."""
+        return self._watch.actions.all()
+
     def commands(self) -> list[Command]:
         """What people asked for, those of the configuration first, as far as it is not long over."""
         return list(self._watch.board.all())
@@ -118,12 +124,24 @@ class Alerts:
             )
             for alert in self._watch.transitions
         ]
+        outputs += self._entries(now_ms)
         for letter in self._letters:
             key = f"{letter.topic}/{letter.partition}".encode()
             outputs.append(Output(topics.DEAD_LETTERS, key, dead_letters.encode(letter), 0))
         commit = Commit(outputs, self._changed_rows(), self._positions)
         self._watch.transitions, self._letters, self._positions = [], [], {}
         return commit
+
+    def _entries(self, now_ms: int) -> list[Output]:
+        """What happened to actions: for the log, and for the destinations of those that have one."""
+        entries, self._watch.actions.entries = self._watch.actions.entries, []
+        outputs = []
+        for entry in entries:
+            outputs.append(Output(topics.ACTIONS, entry.action.id.encode(), actions.encode(entry)))
+            if entry.action.destination and entry.event != actions.REFUSED:
+                told = notice(entry, now_ms)
+                outputs.append(Output(topics.ALERTS, told.dedup_key.encode(), alerts.encode(told)))
+        return outputs
 
     def _changed_rows(self) -> list[StateRow]:
         rows = self._rows()
@@ -154,9 +172,12 @@ class Alerts:
         try:
             if not value:  # Kafka's way to delete a key; which one, a stage is not told
                 raise msgspec.ValidationError("an empty record ends no command: write it anew with ended_s")
-            refused = self._watch.board.put(commands.decode(value))
+            command = commands.decode(value)
+            refused = self._watch.board.put(command)
             if refused is not None:
                 raise msgspec.ValidationError(refused)
+            if isinstance(command, Approval):
+                self._watch.actions.decide(command, timestamp_ms // 1000)
         except deploys.UNREADABLE as error:
             self._refuse(batch, value, offset, timestamp_ms, error)
         self._watch.heed(self._clock.now_s)

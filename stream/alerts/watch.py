@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from stream.alerts import lifecycle
+from stream.alerts.actions import Actions
 from stream.alerts.blame import Onset, Part, blame, happenings
 from stream.alerts.board import Board
 from stream.alerts.contain import Containment
@@ -42,7 +43,8 @@ class Watch:
         self._grouping = Grouping(config.scopes, config.alerts.explains)
         self._known = known
         self._scopes = config.scopes
-        self._kept = (self.board, self.flaps, self.digests, self.reports)
+        self.actions = Actions(config)
+        self._kept = (self.board, self.flaps, self.digests, self.reports, self.actions)
 
     def apply(self, evaluation: Evaluation, now_s: int) -> None:
         """Take in what one partition says."""
@@ -62,6 +64,7 @@ class Watch:
         self._move_on(now_s)
         self.transitions += self.reports.ended(now_s, self.board.holding(now_s), self.digests)
         self.transitions += self.digests.due(now_s)
+        self.actions.step(now_s, {track.scope for track in self.tracks.values() if track.life.rung})
         self.flaps.forget(now_s)
         self.board.forget(now_s)
 
@@ -76,8 +79,9 @@ class Watch:
                     self.transitions.append(self.alert(track, now_s))
 
     def alert(self, track: Track, now_s: int) -> Alert:
-        """The alert of a scope as it stands, with the ways to contain it."""
-        return self._containment.told(track.alert(now_s, self._rules))
+        """The alert of a scope as it stands, with the ways to contain it and what is proposed."""
+        alert = self._containment.told(track.alert(now_s, self._rules))
+        return msgspec.structs.replace(alert, actions=self.actions.open(track.scope))
 
     def rows(self) -> dict[bytes, bytes]:
         rows = {_SCOPE + scope.encode(): msgspec.json.encode(track) for scope, track in self.tracks.items()}
@@ -164,6 +168,7 @@ class Watch:
         if entered != State.RESOLVED:
             track.fire(now_s, self.flaps.count(track.scope, now_s))
             self._explain(track, now_s)
+            self.actions.propose(self.alert(track, now_s), now_s)
         self.transitions.append(self.alert(track, now_s))
 
     def _explain(self, track: Track, now_s: int) -> None:

@@ -116,7 +116,7 @@ def unack(alert: Key, config: ConfigFile = None, url: Url = None, as_json: Json 
 
 @app.command()
 def log(config: ConfigFile = None, url: Url = None, as_json: Json = False) -> None:
-    """Who asked for what, the newest first: acknowledgements, maintenance, plans and feedback.
+    """Who asked for what, the newest first: acknowledgements, maintenance, plans, feedback, approvals.
 
     Example: burnline alert log
     """
@@ -127,11 +127,17 @@ def log(config: ConfigFile = None, url: Url = None, as_json: Json = False) -> No
         return
     for one in found:
         when = "burnline.yaml" if one["made_s"] == 0 else text.clock(one["made_s"])
-        what, about = one.get("verdict", one["kind"]), one.get("alert") or _about(one["match"])
+        about = one.get("alert") or one.get("action") or _about(one["match"])
         ended = "" if one["ended_s"] is None else f"; ended {text.clock(one['ended_s'])} by {one['ended_by']}"
-        people.print_entry(f"{when}, {one['by']}: {what} {about}{ended}", one["note"])
+        people.print_entry(f"{when}, {one['by']}: {_what(one)} {about}{ended}", one["note"])
     if not found:
         print("Nobody has asked for anything.")
+
+
+def _what(command: dict[str, Any]) -> str:
+    if command["kind"] == "approval":
+        return "approve" if command["approved"] else "decline"
+    return str(command.get("verdict", command["kind"]))
 
 
 def _about(match: dict[str, Any]) -> str:

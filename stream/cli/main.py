@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from stream.cli import (
+    action,
     alert,
     config,
     demo,
@@ -41,6 +42,7 @@ app.command("meter")(run.meter)
 app.command("worker")(run.worker)
 app.command("serve")(run.serve)
 app.add_typer(alert.app, name="alert")
+app.add_typer(action.app, name="action")
 app.add_typer(planned.maintenance, name="maintenance")
 app.add_typer(planned.plan, name="plan")
 app.add_typer(feedback.app, name="feedback")

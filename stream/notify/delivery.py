@@ -23,6 +23,8 @@ from stream.notify.notices import resolved
 from stream.notify.selection import Selection
 from stream.notify.standing import Standing
 from stream.notify.transport import Transport
+from stream.schema import actions
+from stream.schema.actions import Entry
 from stream.schema.alerts import TEST, Alert
 from stream.schema.notify_state import Proof, Trial
 
@@ -99,6 +101,7 @@ class Deliverer:
         self._desk = desk
         self._standing = Standing(destination.settings, settings, destination.memory)
         self._now_ms = now_ms
+        self._asked_ms = 0  # when the last request was made
         self._sleep = sleep
         self._random = random
         self._turn = asyncio.Lock()  # wakes those who wait in the order they came: it is the queue
@@ -113,15 +116,29 @@ class Deliverer:
         async with self._turn:
             if alert.about == TEST and alert.destination == self.name:
                 await self._test(alert)
+            elif alert.action is not None and alert.destination == self.name:
+                await self._hand_over(alert, alert.action)
             elif self._selection.wants(alert):
                 await self._deliver(alert)
             self._selection.passed(alert)
 
-    async def _deliver(self, alert: Alert) -> None:
+    async def _hand_over(self, alert: Alert, entry: Entry) -> None:
+        """Tell what has become of an action; of an approval the log says whether it arrived in time."""
+        taken = await self._deliver(alert)
+        if entry.event == actions.APPROVED:
+            now_s = self._asked_ms // 1000
+            in_time = actions.due(entry, now_s).event == actions.APPROVED
+            event = (actions.HANDED_OVER if in_time else actions.LAPSED) if taken else actions.UNDELIVERABLE
+            said = msgspec.structs.replace(entry, event=event, at_s=now_s, by="", detail=self.name)
+            await self._desk.note(said)
+
+    async def _deliver(self, alert: Alert) -> bool:
+        """Whether it was taken, not refused for good."""
         answers: list[Answer] = []
         count = len(self.destination.requests(alert, self._now_ms()))
         if not count:
-            return self.destination.settled(alert, [])
+            self.destination.settled(alert, [])
+            return True
         for index in range(count):
             answer, verdict = await self._until_settled(alert, index)
             if verdict == Verdict.REFUSED:
@@ -134,10 +151,12 @@ class Deliverer:
             self._standing.taken(now_ms)
         self.destination.settled(alert, answers)
         await self._keep()
+        return len(answers) == count
 
     async def _until_settled(self, alert: Alert, index: int) -> tuple[Answer, Verdict]:
         for attempt in itertools.count():
-            request = self.destination.requests(alert, self._now_ms())[index]
+            self._asked_ms = self._now_ms()
+            request = self.destination.requests(alert, self._asked_ms)[index]
             answer, verdict = await self._send(request)
             if verdict in (Verdict.TAKEN, Verdict.REFUSED):
                 break

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from stream.schema.actions import Entry
 from stream.schema.alerts import Alert
 
 
@@ -14,6 +15,9 @@ class Desk(Protocol):
 
     async def tell(self, alert: Alert) -> None:
         """Append to the log of alerts, for the other destinations."""
+
+    async def note(self, entry: Entry) -> None:
+        """Append to the log of actions."""
 
     async def give_up(self, alert: Alert, detail: str) -> None:
         """Write a dead letter: the destination refused this alert for good."""

@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from stream.alerts import contain, text
 from stream.notify.words import line, short
+from stream.schema.actions import Action, Step
 from stream.schema.alerts import (
     DELIVERY,
     METER,
@@ -14,7 +15,6 @@ from stream.schema.alerts import (
     DigestLine,
     Happening,
     State,
-    Step,
 )
 from stream.schema.signals import Share
 
@@ -64,6 +64,8 @@ def _facts(alert: Alert) -> Iterator[tuple[str, list[str]]]:
         yield "also happened", [_happening(one, alert) for one in alert.happenings]
     if alert.steps:
         yield "contain", _contain(alert)
+    for action in alert.actions:
+        yield "proposed", _proposed(action, alert.time_s)
     yield "how sure", [_how_sure(alert)]
 
 
@@ -171,6 +173,12 @@ def _happening(one: Happening, alert: Alert) -> str:
     """`02:41 UTC to 02:47 UTC: checkout scaled from 3 to 40 by the autoscaler`."""
     began, ended = text.clock(one.time_s, alert.onset_s), text.clock(one.until_s, alert.onset_s)
     return f"{began if began == ended else f'{began} to {ended}'}: {short(one.what)}"
+
+
+def _proposed(action: Action, today_s: int) -> list[str]:
+    trial = ", as a dry run" if action.dry_run else ""
+    until = text.clock(action.expires_s, today_s)
+    return [f"{action.step.what}{trial}; until {until}: burnline action approve {action.id} --by NAME"]
 
 
 def _how_sure(alert: Alert) -> str:

@@ -5,17 +5,10 @@ from typing import Final
 import msgspec
 
 from stream.alerts import text
-from stream.schema.alerts import DELIVERY, TEST, Alert, Severity, State
+from stream.schema.alerts import DELIVERY, EMPTY, TEST, Alert, Severity, State
 from stream.schema.notify_state import Proof
 
-_EMPTY: Final = Alert(
-    dedup_key="", previous_key=None, state=State.FIRING, severity=Severity.TICKET, tier="", scope="burnline",
-    labels={}, detectors=("delivery",), summary="", reason="", time_s=0, onset_s=0, fired_s=0,
-    resolved_s=None, burn_usd_per_hour=0.0, baseline_usd_per_hour=None, baseline_kind="", excess_nusd=0,
-    month_to_date_nusd=0, projection_usd=None, projection_low_usd=None, projection_high_usd=None,
-    budget_usd=None, budget_exhaustion_s=None, calibration=1.0, drivers=(), children=(), attached=(),
-    blame=None, runbook_url="", console_url="", spent_ms=0, emitted_ms=0,
-)  # fmt: skip
+_EMPTY: Final = msgspec.structs.replace(EMPTY, severity=Severity.TICKET, detectors=("delivery",))
 
 
 def trial(

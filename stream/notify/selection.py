@@ -1,7 +1,7 @@
 """Which alerts a destination gets: those of its severities, and how each that it got goes on."""
 
 from stream.config_notify import Place
-from stream.schema.alerts import DELIVERY, TEST, Alert, State
+from stream.schema.alerts import ACTION, DELIVERY, TEST, Alert, State
 
 
 class Selection:
@@ -17,7 +17,7 @@ class Selection:
         self._open: set[str] = set()
 
     def wants(self, alert: Alert) -> bool:
-        if alert.about == TEST:  # no part of the log that goes on
+        if alert.about in (TEST, ACTION):  # no part of the log that goes on
             return False
         if alert.about == DELIVERY and alert.destination == self._name:  # what it can't be told
             return False

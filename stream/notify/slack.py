@@ -15,7 +15,8 @@ from stream.notify.destination import Answer, Request, Verdict, of_status
 from stream.notify.facts import facts, steps
 from stream.notify.memory import Memory
 from stream.notify.words import cut
-from stream.schema.alerts import TEST, Alert, Severity, State, Step
+from stream.schema.actions import Step
+from stream.schema.alerts import TEST, Alert, Severity, State
 
 # What Slack takes: characters of a header and of a section; the whole has a limit that is nowhere written
 # and lies near 13,000.

@@ -3,6 +3,9 @@
     {"event": "firing" | "escalated" | "resolved", "dedup_key": "...", "previous_key": "..." | null,
      "text": "the page as people read it", "alert": {every field of the `alerts` topic}}
 
+What becomes of an action whose rule names this destination comes as a CloudEvent, see
+`stream.schema.actions`.
+
 With a secret, a receiver can tell that burnline wrote it, and when:
 
     X-Burnline-Timestamp: 1767276123
@@ -21,6 +24,7 @@ from stream import config_notify as config
 from stream.notify import page
 from stream.notify.destination import Answer, Request, Verdict, of_status
 from stream.notify.memory import Memory
+from stream.schema import actions
 from stream.schema.alerts import Alert
 
 
@@ -34,16 +38,20 @@ class Webhook:
         self._secret = settings.secret
 
     def requests(self, alert: Alert, now_ms: int) -> Sequence[Request]:
-        body = msgspec.json.encode(
-            {
-                "event": alert.state,
-                "dedup_key": alert.dedup_key,
-                "previous_key": alert.previous_key,
-                "text": page.render(alert),
-                "alert": alert,
-            }
-        )
-        headers = {"Content-Type": "application/json"}
+        if alert.action is not None:
+            body = actions.encode(actions.due(alert.action, now_ms // 1000))
+            headers = {"Content-Type": "application/cloudevents+json"}
+        else:
+            body = msgspec.json.encode(
+                {
+                    "event": alert.state,
+                    "dedup_key": alert.dedup_key,
+                    "previous_key": alert.previous_key,
+                    "text": page.render(alert),
+                    "alert": alert,
+                }
+            )
+            headers = {"Content-Type": "application/json"}
         if self._secret is not None:
             timestamp = str(now_ms // 1000)
             headers["X-Burnline-Timestamp"] = timestamp

@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from stream.schema.actions import Action, Entry, Step
 from stream.schema.signals import Share
 
 # What an alert is about.
@@ -12,6 +13,7 @@ SPEND: Final = "spend"
 METER: Final = "meter"
 TEST: Final = "test"
 DELIVERY: Final = "delivery"
+ACTION: Final = "action"
 
 
 class State(StrEnum):
@@ -96,21 +98,6 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One way to contain what burns, as commands for a POSIX shell: `run` does it, `undo` takes it back.
-
-    In `undo`, `<before>` stands for what `before` shows; it is empty where nothing needs to be known.
-    `missing` are labels that nobody has named: they stand as `'<name>'`, which no tool takes.
-    """
-
-    id: str
-    what: str
-    run: str
-    undo: str
-    before: str = ""
-    missing: tuple[str, ...] = ()
-
-
 class DigestLine(msgspec.Struct, frozen=True, kw_only=True):
     """One thing of a digest: where, what (`reason`), since when, and how it went on since the last digest.
 
@@ -153,14 +140,15 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     highest rate. `fired_count` says how often the scope has fired of late, this time included; from two on
     it flaps. `held_back` is what holds it back, or, of an alert that has just fired, what did until then.
     `steps` are ways to contain it, the most fitting first: those of `steps_of`, which is its scope or that
-    one's largest part. A resolved alert has none.
+    one's largest part. A resolved alert has none. `actions` are those of them that a rule proposes and that
+    wait for an approval.
 
     A record with a `digest` is no alert of one scope; its figures are those of all its lines.
 
     `about` is "spend" where money runs away, and "meter" where burnline does not see what it should: `reason`
-    then says all, and the only figure is `burn_usd_per_hour`, what it is about. Two kinds are of
-    notify and have no figures: "test" is a test delivery, for `destination` alone; "delivery" says at all
-    others that `destination` does not take alerts.
+    then says all, and the only figure is `burn_usd_per_hour`, what it is about. The others have no figures:
+    "test" is a test delivery, for `destination` alone; "delivery" says at all others that `destination` does
+    not take alerts; "action" tells `destination` alone what has become of the action in `action`.
     """
 
     dedup_key: str
@@ -206,9 +194,22 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[Step, ...] = ()
     steps_of: str = ""
     happenings: tuple[Happening, ...] = ()
+    actions: tuple[Action, ...] = ()
     digest: Digest | None = None
     about: str = SPEND
     destination: str = ""
+    action: Entry | None = None
+
+
+EMPTY: Final = Alert(
+    dedup_key="", previous_key=None, state=State.FIRING, severity=Severity.DIGEST, tier="", scope="burnline",
+    labels={}, detectors=(), summary="", reason="", time_s=0, onset_s=0, fired_s=0,
+    resolved_s=None, burn_usd_per_hour=0.0, baseline_usd_per_hour=None, baseline_kind="", excess_nusd=0,
+    month_to_date_nusd=0, projection_usd=None, projection_low_usd=None, projection_high_usd=None,
+    budget_usd=None, budget_exhaustion_s=None, calibration=1.0, drivers=(), children=(), attached=(),
+    blame=None, runbook_url="", console_url="", spent_ms=0, emitted_ms=0,
+)  # fmt: skip
+"""Without any figure: what records begin with that are no alert of spend."""
 
 
 def encode(alert: Alert) -> bytes:

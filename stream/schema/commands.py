@@ -4,6 +4,7 @@
     plan          a ceiling: spend up to it is planned, above it pages
     acknowledge   somebody has an alert; with `until_s` it is a snooze, after which it rings again
     feedback      what an alert was, see `stream.schema.feedback`
+    approval      somebody approves or declines an action, see `stream.schema.actions`
 
 The topic is compacted. The key is kind and id, and a command is ended, never deleted: the record that says
 so (`ended_s`, `ended_by`) is also its trail.
@@ -104,7 +105,19 @@ class Acknowledge(_Command, frozen=True, kw_only=True, tag="acknowledge"):
     until_s: Time | None = None
 
 
-Command = Maintenance | Plan | Acknowledge | Feedback
+class Approval(_Command, frozen=True, kw_only=True, tag="approval"):
+    """`by`, a name that must be there, approves the action with the id `action`, or declines it. It counts
+    once, and can't be taken back: to undo what was done is an action of its own."""
+
+    action: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    approved: bool
+
+    def __post_init__(self) -> None:
+        if not self.by.strip():
+            raise ValueError("say who approves or declines it (by)")
+
+
+Command = Maintenance | Plan | Acknowledge | Feedback | Approval
 
 _decode: Final = msgspec.json.Decoder(Command).decode
 
@@ -125,7 +138,7 @@ def key(command: Command) -> bytes:
 
 
 def kind(command: Command) -> str:
-    """`maintenance`, `plan`, `acknowledge` or `feedback`."""
+    """`maintenance`, `plan`, `acknowledge`, `feedback` or `approval`."""
     return kind_name(type(command))
 
 

@@ -9,6 +9,7 @@ SIGNALS: Final = "signals"
 ALERTS: Final = "alerts"
 DEPLOYS: Final = "deploys"
 COMMANDS: Final = "commands"
+ACTIONS: Final = "actions"
 INCIDENTS: Final = "incidents"
 INVOICES: Final = "invoices"
 CALIBRATIONS: Final = "calibrations"
@@ -44,7 +45,8 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(SIGNALS, "one", False, 7 * DAY_MS, "what the detectors say, one record an evaluation"),
     Topic(ALERTS, "one", False, 90 * DAY_MS, "transitions of alerts, keyed by dedup key"),
     Topic(DEPLOYS, "one", False, 35 * DAY_MS, "deploys and scale events, CloudEvents or plain JSON"),
-    Topic(COMMANDS, "one", True, -1, "maintenance, plans, acknowledgements and feedback of people"),
+    Topic(COMMANDS, "one", True, -1, "maintenance, plans, acknowledgements, feedback, approvals of people"),
+    Topic(ACTIONS, "one", False, 400 * DAY_MS, "what was proposed, approved and handed over: CloudEvents"),
     Topic(INCIDENTS, "one", False, 400 * DAY_MS, "incidents opened, changed and closed"),
     Topic(INVOICES, "one", False, 400 * DAY_MS, "FOCUS rows, the provider's own word on cost"),
     Topic(CALIBRATIONS, "one", True, -1, "invoice over estimate, per provider, account and service"),

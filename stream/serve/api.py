@@ -9,6 +9,7 @@ from stream.config import Config, Http
 from stream.notify import page
 from stream.serve import console, questions, told
 from stream.serve.access import guard
+from stream.serve.actions import Decisions
 from stream.serve.answers import answer, sentences
 from stream.serve.commands import Commands
 from stream.serve.destinations import Destinations
@@ -47,6 +48,7 @@ def application(
             *Incidents(api.views, now_ms).routes(),
             *commands.routes(),
             *Judgement(commands).routes(),
+            *Decisions(commands).routes(),
             *Destinations(replica, config, now_ms).routes(),
         ]
     )

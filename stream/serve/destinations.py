@@ -58,7 +58,7 @@ class Destinations:
             # Random digits, since two people may test at the same time.
             f"test/{settings.name}@{now_ms // 1000}-{secrets.token_hex(3)}",
             # The least that it gets: a test need not wake anyone.
-            wanted.severity or Severity(settings.severities[-1]),
+            wanted.severity or Severity(settings.severities[-1] if settings.severities else "digest"),
             now_ms,
             text.runbook_url(rules, "delivery", settings.name),
             rules.console_url,

@@ -6,6 +6,7 @@ from typing import Protocol
 from stream.alerts.stage import Alerts
 from stream.burn.stage import Burn
 from stream.meter.counters import Counters
+from stream.schema.actions import Entry
 from stream.schema.alerts import Alert
 from stream.schema.calibrations import Calibration
 from stream.schema.commands import Command
@@ -35,6 +36,9 @@ class Replica(Protocol):
 
     def transitions(self, since_s: int) -> Iterable[Alert]:
         """What was told of alerts from this event time on, resolved ones included, as far as is kept."""
+
+    def action_log(self) -> Iterable[Entry]:
+        """All that happened to actions, the oldest first, as far as is kept."""
 
     def incidents(self) -> Mapping[str, Incident]:
         """The latest record of each incident, by id."""

@@ -21,7 +21,8 @@ from stream.alerts.contain import Containment
 from stream.config import Config
 from stream.notify.facts import facts
 from stream.notify.words import line
-from stream.schema.alerts import Alert, Blame, State, Step
+from stream.schema.actions import Step
+from stream.schema.alerts import Alert, Blame, State
 from tests.alerts.estate import Estate, signal
 from tests.notify.pages import RUNAWAY, alert, share
 

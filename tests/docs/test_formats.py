@@ -7,7 +7,7 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from stream.schema import commands, dead_letters, deploys, usage, usage_columns
+from stream.schema import actions, commands, dead_letters, deploys, usage, usage_columns
 from stream.schema.dead_letters import Reason
 from stream.schema.topics import DAY_MS, TOPICS, Topic
 from tests.docs.pages import ROOT, blocks
@@ -79,6 +79,7 @@ def test_every_reason_is_listed_in_order() -> None:
         ("dead-letters", dead_letters.decode),
         ("deploys", lambda value: deploys.decode(value, 0)),
         ("commands", commands.decode),
+        ("actions", actions.decode),
     ],
 )
 def test_examples_can_be_read(heading: str, decode: Any) -> None:

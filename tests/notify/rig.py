@@ -10,6 +10,7 @@ from stream.config_alerts import Alerting
 from stream.config_notify import Notify
 from stream.notify.delivery import Deliverer
 from stream.notify.registry import destinations
+from stream.schema.actions import Entry
 from stream.schema.alerts import Alert
 from stream.schema.notify_state import Proof
 from tests.notify.pages import RUNAWAY
@@ -53,6 +54,7 @@ class Desk:
     def __init__(self) -> None:
         self.rows: dict[str, str] = {}
         self.told: list[Alert] = []
+        self.noted: list[Entry] = []
         self.given_up: list[tuple[Alert, str]] = []
 
     async def keep(self, rows: Mapping[str, str | None]) -> None:
@@ -63,6 +65,9 @@ class Desk:
 
     async def tell(self, alert: Alert) -> None:
         self.told.append(alert)
+
+    async def note(self, entry: Entry) -> None:
+        self.noted.append(entry)
 
     async def give_up(self, alert: Alert, detail: str) -> None:
         self.given_up.append((alert, detail))

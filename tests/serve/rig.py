@@ -18,6 +18,7 @@ from stream.meter.stage import Meter
 from stream.schema import alerts as alerts_schema
 from stream.schema import incidents as incidents_schema
 from stream.schema import topics
+from stream.schema.actions import Entry
 from stream.schema.alerts import Alert
 from stream.schema.calibrations import Calibration
 from stream.schema.commands import Command
@@ -75,6 +76,9 @@ class Shop:
 
     def alerting(self) -> Alerts:
         return self.stage
+
+    def action_log(self) -> list[Entry]:
+        return []
 
     def commands(self) -> list[Command]:
         return self.stage.commands()

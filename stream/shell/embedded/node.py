@@ -14,7 +14,7 @@ from stream.meter import price
 from stream.meter.stage import Meter
 from stream.schema import alerts as alerts_schema
 from stream.schema import topics
-from stream.schema.alerts import Alert
+from stream.schema.alerts import ACTION, Alert
 from stream.shell import crash
 from stream.shell.embedded.database import Database
 from stream.stage import Batch, Commit, Output, Stage
@@ -94,7 +94,8 @@ class Node:
         self.flush(now_ms)
         signals = self._settle(_BURN, now_ms)
         self._pass_on(_ALERTS, self.alerts, topics.SIGNALS, signals, now_ms)
-        told = [alerts_schema.decode(output.value) for output in self._settle(_ALERTS, now_ms)]
+        written = [alerts_schema.decode(output.value) for output in self._settle(_ALERTS, now_ms)]
+        told = [alert for alert in written if alert.about != ACTION]
         self._passed_point("node", "before-commit")
         self.database.commit()
         self._passed_point("node", "after-commit")

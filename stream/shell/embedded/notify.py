@@ -16,8 +16,9 @@ from stream.notify.firing import still_firing
 from stream.notify.heartbeat import Heart
 from stream.notify.registry import destinations
 from stream.notify.transport import Transport
+from stream.schema import actions, dead_letters, topics
 from stream.schema import alerts as alerts_schema
-from stream.schema import dead_letters, topics
+from stream.schema.actions import Entry
 from stream.schema.alerts import Alert
 from stream.shell import crash
 from stream.shell.embedded.database import Database
@@ -52,6 +53,9 @@ class DatabaseDesk:
 
     async def tell(self, alert: Alert) -> None:
         self._append(topics.ALERTS, alert.dedup_key.encode(), alerts_schema.encode(alert))
+
+    async def note(self, entry: Entry) -> None:
+        self._append(topics.ACTIONS, entry.action.id.encode(), actions.encode(entry))
 
     async def give_up(self, alert: Alert, detail: str) -> None:
         position = self._database.position(self._reader, topics.ALERTS)

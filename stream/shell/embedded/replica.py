@@ -6,10 +6,12 @@ from stream.alerts.stage import Alerts
 from stream.burn.stage import Burn
 from stream.meter.counters import Counters
 from stream.reconcile.ratio import Ratios
+from stream.schema import actions as actions_schema
 from stream.schema import alerts as alerts_schema
 from stream.schema import calibrations as calibrations_schema
 from stream.schema import incidents as incidents_schema
 from stream.schema import notify_state, topics
+from stream.schema.actions import Entry
 from stream.schema.alerts import METER, SPEND, Alert
 from stream.schema.calibrations import Calibration
 from stream.schema.commands import Command
@@ -62,6 +64,9 @@ class EmbeddedReplica:
     def transitions(self, since_s: int) -> Iterable[Alert]:
         told = (alerts_schema.decode(value) for value in self._node.database.values(topics.ALERTS))
         return [alert for alert in told if alert.time_s >= since_s and alert.about in (SPEND, METER)]
+
+    def action_log(self) -> Iterable[Entry]:
+        return (actions_schema.decode(value) for value in self._node.database.values(topics.ACTIONS))
 
     def incidents(self) -> dict[str, Incident]:
         return self._incidents

@@ -20,7 +20,8 @@ from stream.config_notify import AnyDestination
 from stream.notify.delivery import Deliverer, Outcomes
 from stream.notify.firing import still_firing
 from stream.notify.registry import destination
-from stream.schema import alerts, dead_letters, notify_state, topics
+from stream.schema import actions, alerts, dead_letters, notify_state, topics
+from stream.schema.actions import Entry
 from stream.schema.alerts import Alert
 from stream.shell.kafka import crash
 from stream.shell.kafka.partition import now_ms
@@ -57,6 +58,9 @@ class KafkaDesk:
 
     async def tell(self, alert: Alert) -> None:
         await self._writer.write(topics.ALERTS, [(alert.dedup_key.encode(), alerts.encode(alert))])
+
+    async def note(self, entry: Entry) -> None:
+        await self._writer.write(topics.ACTIONS, [(entry.action.id.encode(), actions.encode(entry))])
 
     async def give_up(self, alert: Alert, detail: str) -> None:
         letter = dead_letters.undeliverable(alerts.encode(alert), self.offset, now_ms(), detail)

@@ -14,11 +14,13 @@ from stream.config import Config
 from stream.meter.counters import Counters
 from stream.meter.stage import COUNTERS
 from stream.reconcile.ratio import Ratios
+from stream.schema import actions as actions_schema
 from stream.schema import alerts as alerts_schema
 from stream.schema import calibrations as calibrations_schema
 from stream.schema import commands as commands_schema
 from stream.schema import incidents as incidents_schema
 from stream.schema import notify_state, topics
+from stream.schema.actions import Entry
 from stream.schema.alerts import METER, SPEND, Alert
 from stream.schema.calibrations import Calibration
 from stream.schema.commands import Command
@@ -28,8 +30,10 @@ from stream.stage import StateRow
 
 # Of about 3 kB each: 60 MB. A report asks for those of its incident, which is one of the last 35 days.
 MAX_TRANSITIONS: Final = 20_000
+MAX_ENTRIES: Final = 10_000
 
 FOLLOWED: Final = (
+    topics.ACTIONS,
     topics.ALERTS,
     topics.ALERT_STATE,
     topics.COMMANDS,
@@ -60,6 +64,7 @@ class KafkaReplica:
         self._fixed = list(Board(config).all())
         self._commands: dict[bytes, Command] = {}
         self._transitions: deque[Alert] = deque(maxlen=MAX_TRANSITIONS)
+        self._action_log: deque[Entry] = deque(maxlen=MAX_ENTRIES)
         self._incidents: dict[str, Incident] = {}
         self._calibrations: dict[bytes, Calibration] = {}
         self._counters: dict[int, Counters] = {}
@@ -77,12 +82,10 @@ class KafkaReplica:
         match topic:
             case topics.ALERTS:
                 self._transitions.append(alerts_schema.decode(value))
+            case topics.ACTIONS:
+                self._action_log.append(actions_schema.decode(value))
             case topics.ALERT_STATE:
-                self._alerting = None
-                if value is None:
-                    self._alert_rows.pop(key, None)
-                else:
-                    self._alert_rows[key] = value
+                self._take_alert_row(key, value)
             case topics.COMMANDS if value is not None:
                 self._take_command(value)
             case topics.INCIDENTS:
@@ -99,6 +102,13 @@ class KafkaReplica:
                 self._take_proof(key, value)
             case topics.METER_STATE if key == COUNTERS:
                 self._counters[record.partition] = msgspec.json.decode(value, type=Counters)
+
+    def _take_alert_row(self, key: bytes, value: bytes | None) -> None:
+        self._alerting = None
+        if value is None:
+            self._alert_rows.pop(key, None)
+        else:
+            self._alert_rows[key] = value
 
     def _take_command(self, value: bytes) -> None:
         command = commands_schema.decode(value)
@@ -134,6 +144,9 @@ class KafkaReplica:
 
     def transitions(self, since_s: int) -> Iterable[Alert]:
         return [each for each in self._transitions if each.time_s >= since_s and each.about in (SPEND, METER)]
+
+    def action_log(self) -> Iterable[Entry]:
+        return self._action_log
 
     def incidents(self) -> Mapping[str, Incident]:
         return self._incidents
