@@ -1,7 +1,8 @@
 """`python -m bench`: run it, show it, compare it."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import Annotated, Final
 
@@ -14,6 +15,7 @@ from bench import record as recording
 from bench.contest import Results
 from bench.peers import known
 from bench.peers.known import Peer
+from bench.scale import suite as scale
 from stream.errors import UserError
 from tests.services import ServiceFailed
 
@@ -28,6 +30,7 @@ console = Console(stderr=True)
 class Part(StrEnum):
     EMBEDDED = "embedded"
     KAFKA = "kafka"
+    SCALE = "scale"
 
 
 def bench(
@@ -57,6 +60,8 @@ def bench(
 ) -> None:
     """Measure burnline beside its limits and peers, each in a process of its own, in interleaved rounds.
 
+    The part `scale` measures how cost, memory and waiting grow, and prints what was asked beside it.
+
     Every answer is compared with exact sums; a wrong one is said and makes the exit status 1. What a
     whole run (not --quick) measured is kept in bench/results/latest.json. Engines of others are installed
     under .local/bench when they are first asked for; --quick leaves them out unless --peers names them.
@@ -67,9 +72,13 @@ def bench(
     parts = [only] if only else list(Part)
     rounds = 1 if quick else rounds
     sizes = QUICK if quick else ESTIMATES
-    results = [_play(part, sizes[part], rounds, int(plant_loss), chosen) for part in parts]
-    settings = {f"{part}_estimates": sizes[part] for part in parts}
+    contests = [part for part in parts if part is not Part.SCALE]
+    results = [_play(part, sizes[part], rounds, int(plant_loss), chosen) for part in contests]
+    settings = {f"{part}_estimates": sizes[part] for part in contests}
     found = report.Report(report.machine(), settings, _merged(results))
+    if Part.SCALE in parts:
+        with _telling(Part.SCALE) as told:
+            found.scale = scale.run(scale.QUICK if quick else scale.WHOLE, told)
     if as_json:
         sys.stdout.write(report.encode(found).decode())
     else:
@@ -82,7 +91,7 @@ def bench(
             console.print(f"[yellow]{row.name} was not run[/]: {row.not_run}", highlight=False)
     if not wrong and not quick:
         report.keep(found)
-    worse = _compare(found)
+    worse = _compare(found) if contests else []
     if wrong or (check and worse):
         raise typer.Exit(WRONG)
     if record and not quick:
@@ -90,6 +99,15 @@ def bench(
 
 
 def _play(part: Part, estimates: int, rounds: int, drop: int, peers: Sequence[Peer]) -> Results:
+    with _telling(part) as told:
+        if part is Part.KAFKA:
+            return kafka.run(estimates, rounds, drop, told, peers)
+        return embedded.run(estimates, rounds, drop, told)
+
+
+@contextmanager
+def _telling(part: Part) -> Iterator[Callable[[str], None]]:
+    """Shows what is being done now."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task(part)
@@ -100,9 +118,7 @@ def _play(part: Part, estimates: int, rounds: int, drop: int, peers: Sequence[Pe
             else:
                 console.print(f"{part}: {name}", highlight=False)
 
-        if part is Part.KAFKA:
-            return kafka.run(estimates, rounds, drop, told, peers)
-        return embedded.run(estimates, rounds, drop, told)
+        yield told
 
 
 def _merged(results: Iterable[Results]) -> Results:

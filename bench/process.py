@@ -28,6 +28,7 @@ class Task(msgspec.Struct):
     bootstrap: str = ""
     prefix: str = ""
     messages: int = 0
+    partitions: int = 4
 
 
 class Steady(msgspec.Struct):
@@ -58,13 +59,13 @@ class Stopwatch:
     """Wall time and this process's CPU time (all threads), and the memory added, since it was made."""
 
     def __init__(self) -> None:
-        self._held_bytes = _memory_bytes("VmRSS")
+        self._held_bytes = memory_bytes("VmRSS")
         self._cpu_s = time.process_time()
         self._wall_s = time.perf_counter()
 
     def stop(self, counted: int, scopes_nusd: dict[str, int] | None = None) -> Measured:
         wall_s, cpu_s = time.perf_counter() - self._wall_s, time.process_time() - self._cpu_s
-        added_bytes = max(0, _memory_bytes("VmHWM") - self._held_bytes)
+        added_bytes = max(0, memory_bytes("VmHWM") - self._held_bytes)
         return Measured(counted, wall_s, cpu_s, added_bytes, scopes_nusd or {})
 
 
@@ -94,7 +95,7 @@ def forget_peak() -> None:
         Path("/proc/self/clear_refs").write_text("5")  # proc(5): resets VmHWM
 
 
-def _memory_bytes(field: str) -> int:
+def memory_bytes(field: str) -> int:
     """0 where the system has no /proc."""
     with suppress(OSError):
         lines = Path("/proc/self/status").read_text().splitlines()

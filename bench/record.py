@@ -1,24 +1,46 @@
 """The run on record: what later runs are compared with, and the tables that docs/performance.md shows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from bench import report
 from bench.contest import Row, Spread
 from bench.report import Report
+from bench.scale.figures import Figure, shown
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "performance.md"
+SCALE: Final = report.RESULTS / "scale.json"
 BEGIN: Final = "<!-- by make bench -->\n"
+BEGIN_SCALE: Final = "<!-- by make bench, at scale -->\n"
 END: Final = "<!-- end -->\n"
 
 
 def record(found: Report) -> None:
-    """Keep this run as the one on record, and its tables in the page."""
-    report.RECORDED.write_bytes(report.encode(found))
-    page = PAGE.read_text("utf-8")
-    before, after = page.partition(BEGIN)[0], page.partition(END)[2]
-    PAGE.write_text(f"{before}{BEGIN}{tables(found)}{END}{after}", "utf-8")
+    """Keep this run as the one on record, and its tables in the page; what was not run keeps its own."""
+    if found.results.rows:
+        report.RECORDED.write_bytes(report.encode(msgspec.structs.replace(found, scale=[])))
+        put(PAGE, BEGIN, tables(found))
+    if found.scale:
+        SCALE.write_bytes(msgspec.json.format(msgspec.json.encode(found.scale), indent=1) + b"\n")
+        put(PAGE, BEGIN_SCALE, scale_table(found.scale))
+
+
+def put(path: Path, begin: str, text: str) -> None:
+    """Replace what lies between this mark and the next end."""
+    before, _, rest = path.read_text("utf-8").partition(begin)
+    path.write_text(f"{before}{begin}{text}{END}{rest.partition(END)[2]}", "utf-8")
+
+
+def scale_table(figures: Iterable[Figure]) -> str:
+    """What was measured at scale, as Markdown."""
+    lines = ["| what | of | measured | asked |", "|---|---|---|---|"]
+    for one in figures:
+        asked = "" if one.at_most is None else f"≤ {shown(one.at_most)} {one.unit}"
+        lines.append(f"| {one.group} | {one.name} | {shown(one.value)} {one.unit} | {asked} |")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def tables(found: Report) -> str:

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from bench.contest import Results, Row, Spread
+from bench.scale.figures import Figure, shown
 
 RESULTS: Final = Path(__file__).parent / "results"
 LATEST: Final = RESULTS / "latest.json"
@@ -36,6 +37,7 @@ class Report(msgspec.Struct):
     machine: Machine
     settings: dict[str, int]
     results: Results
+    scale: list[Figure] = []
 
 
 def machine() -> Machine:
@@ -73,8 +75,11 @@ def show(report: Report, console: Console) -> None:
         style="dim",
         highlight=False,
     )
-    console.print(_rows(report.results))
-    console.print(_ratios(report.results))
+    if report.results.rows:
+        console.print(_rows(report.results))
+        console.print(_ratios(report.results))
+    if report.scale:
+        console.print(_scale(report.scale))
 
 
 def _rows(results: Results) -> Table:
@@ -103,6 +108,24 @@ def _ratios(results: Results) -> Table:
     for name, about in results.abouts.items():
         if any(name in kind for kind in kinds):
             table.add_row(f"{name}\n[dim]{about}[/]", *(_times(kind.get(name)) for kind in kinds))
+    return table
+
+
+def _scale(figures: list[Figure]) -> Table:
+    table = Table("at scale", "", "measured", "asked", header_style="dim")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    before = ""
+    for one in figures:
+        asked = "" if one.at_most is None else f"≤ {shown(one.at_most)}"
+        value = f"{shown(one.value)} {one.unit}"
+        table.add_row(
+            "" if one.group == before else one.group,
+            one.name,
+            value if one.within else f"[yellow]{value}[/]",
+            asked,
+        )
+        before = one.group
     return table
 
 

@@ -29,7 +29,12 @@ class Lossy(Meter):
 
 def measure(task: Task) -> Measured:
     collect_rarely()  # as the command does
-    config = Config(kafka=Kafka(bootstrap=task.bootstrap, topic_prefix=task.prefix, group=task.prefix))
+    config = Config(
+        kafka=Kafka(
+            bootstrap=task.bootstrap, topic_prefix=task.prefix, group=task.prefix,
+            usage_partitions=task.partitions,
+        )
+    )  # fmt: skip
     hooks, positions = Hooks(), dict[tuple[str, int], int]()
     found: list[Measured] = []
 
