@@ -6,7 +6,7 @@ it, or the partition has been idle for a set time.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -43,6 +43,12 @@ TOP: Final = 3
 _SEVERITIES: Final = {NONE: "none", DIGEST: "digest", TICKET: "ticket", PAGE: "page"}
 
 
+class Listener(Protocol):
+    """Hears of every look, before the detectors of the stage itself do: a backtest's other thresholds."""
+
+    def hear(self, look: Look, last_s: int) -> None: ...
+
+
 class Burn:
     """A stage over one partition of `spend`, fed by `usage_partitions` meters."""
 
@@ -65,22 +71,32 @@ class Burn:
         except ValueError as error:
             raise UserError(f"detectors: {error}") from None
         self._ceilings = Ceilings()
-        self._signals = Signals([*detectors, self._ceilings], config.burn.refresh_every_s)
+        self.signals = Signals([*detectors, self._ceilings], config.burn.refresh_every_s)
         self._people = People(config)
         self._heeded = (-1, -1)  # the hour and the number of scopes for which verdicts were last looked at
         self._sources = Sources(gap, partition, spend_partitions)
+        self.listeners: list[Listener] = []
+        self._gaps: tuple[wire.Signal, ...] = ()  # what the sources themselves give cause for at this look
         self._clock = schema.Clock(-1, -1, 0, {}, 0, 0)
         self._outputs: list[Output] = []
         self._evaluations: list[wire.Evaluation] = []
         self._learnt: dict[str, bytes] = {}  # what the state rows hold of each detector
         self._moved = False
         self._last: Look | None = None
+        # Of the newest look: several sets of detectors (a backtest's) mostly say the same.
+        self._told_of: Look | None = None
+        self._told: dict[Verdict, wire.Signal] = {}
         self._since_ms = -1  # by the meters' clocks, when this instance heard the first of them
 
     @property
     def evaluated_s(self) -> int:
         """The end of the last closed bucket that was judged; -1 before the first."""
         return self._clock.evaluated_s
+
+    @property
+    def pending(self) -> tuple[wire.Evaluation, ...]:
+        """What the next commit will tell."""
+        return tuple(self._evaluations)
 
     @property
     def heard_ms(self) -> int:
@@ -95,12 +111,12 @@ class Burn:
             if row.key == schema.CLOCK:
                 self._clock = schema.decode_clock(row.value)
             elif row.key == schema.ACTIVE:
-                self._signals.load(row.value)
+                self.signals.load(row.value)
             elif row.key.startswith(schema.DETECTOR_PREFIX):
                 name = row.key.removeprefix(schema.DETECTOR_PREFIX).decode()
-                if name in self._signals.detectors:
+                if name in self.signals.detectors:
                     self._learnt[name] = row.value
-                    self._signals.detectors[name].load(row.value)
+                    self.signals.detectors[name].load(row.value)
             elif row.key.startswith(schema.SOURCE_PREFIX):
                 self._sources.restore(row.value)
             elif (key := schema.decode_key(row.key)) is not None:
@@ -142,8 +158,8 @@ class Burn:
             commit.outputs.append(Output(topics.SIGNALS, b"%d" % self.partition, wire.encode(evaluation), 0))
         commit.state = [*self.windows.changes(), *self._sources.changes()]
         if self._evaluations:
-            commit.state.append(StateRow(schema.ACTIVE, self._signals.save()))
-            for name, detector in self._signals.detectors.items():
+            commit.state.append(StateRow(schema.ACTIVE, self.signals.save()))
+            for name, detector in self.signals.detectors.items():
                 learnt = detector.save()
                 if learnt != self._learnt.get(name, b""):
                     self._learnt[name] = learnt
@@ -221,19 +237,27 @@ class Burn:
 
     def _look(self, last_s: int, time_s: int) -> None:
         self._ask(time_s)
-        wanted = self._signals.wants_drivers(last_s, time_s)
+        wanted = self.signals.wants_drivers(last_s, time_s)
         look = self._last = self._lookout.look(time_s, drivers=wanted)
-        verdicts = self._signals.observe(look.view, watched, last_s, self._held)
-        told = tuple(self._signal(look, verdict) for verdict in verdicts)
-        told += tuple(self._sources.signals(time_s, self._config.burn.refresh_every_s))
-        self._evaluations.append(
-            wire.Evaluation(
-                partition=self.partition,
-                partitions=self._partitions,
-                time_s=time_s,
-                emitted_ms=0,
-                signals=told,
-            )
+        self._gaps = tuple(self._sources.signals(time_s, self._config.burn.refresh_every_s))
+        for listener in self.listeners:
+            listener.hear(look, last_s)
+        self._evaluations.append(self.evaluation(look, self.signals, last_s))
+
+    def evaluation(self, look: Look, signals: Signals, last_s: int) -> wire.Evaluation:
+        """What these detectors say of a look; the last one was at `last_s`."""
+        verdicts = signals.observe(look.view, watched, last_s, self._held)
+        if look is not self._told_of:
+            self._told_of, self._told = look, {}
+        for verdict in verdicts:
+            if verdict not in self._told:
+                self._told[verdict] = self._signal(look, verdict)
+        return wire.Evaluation(
+            partition=self.partition,
+            partitions=self._partitions,
+            time_s=look.view.time_s,
+            emitted_ms=0,
+            signals=(*(self._told[verdict] for verdict in verdicts), *self._gaps),
         )
 
     def _held(self, scope: str) -> str | None:
@@ -347,9 +371,14 @@ class Burn:
         return [] if look is None else list(self._figures(look))
 
     def _figures(self, look: Look, some: slice = slice(None)) -> Iterator[Figures]:
-        scores = {name: told.score for name, told in self._signals.scores.items()}
+<<<<<<< HEAD
+        scores = {name: told.score for name, told in self.signals.scores.items()}
         interim = self._sources.interim(self.windows, look.view.time_s)
         return figures_of(look, scores, self.windows, interim, some)
+=======
+        scores = {name: told.score for name, told in self.signals.scores.items()}
+        return figures_of(look, scores, self.windows, some)
+>>>>>>> 6da3cee (burnline backtest: what would have told on one's own history, at what cost, and what each threshold or policy would change)
 
 
 def watched(scope: str, detector: str) -> bool:

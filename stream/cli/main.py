@@ -9,6 +9,7 @@ import typer
 from stream.cli import (
     action,
     alert,
+    backtest,
     config,
     demo,
     feedback,
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("gameday")(gameday.gameday)
+app.command("backtest")(backtest.backtest)
 app.command("reconcile")(reconcile.reconcile)
 app.command("replay")(replay.replay)
 app.command("run")(run.run)

@@ -52,14 +52,8 @@ def replay(
 
     Example: burnline replay focus_2024-09.csv.gz
     """
-    options = _options(fx or [], currency)
     loaded = configuration.load(config)
-    readings = [open_reading(path, format_name, options) for path in files]
-    names = [reading.source for reading in readings]
-    if len(set(names)) < len(names):
-        raise UserError(
-            "two of the files have the same name, so the second would be taken for a repeat: rename one"
-        )
+    readings = opened(files, format_name, fx or [], currency)
     with tempfile.TemporaryDirectory() as folder:
         node = Node(loaded, Database(database or Path(folder) / "replay.db"))
         told = _Told(as_json)
@@ -69,6 +63,20 @@ def replay(
             told.tell(alert)
         _close(node, readings, told, as_json)
         node.database.close()
+
+
+def opened(
+    files: list[Path], format_name: str | None, fx: list[str], currency: str | None
+) -> list[Reading]:
+    """The files of a history."""
+    options = _options(fx, currency)
+    readings = [open_reading(path, format_name, options) for path in files]
+    names = [reading.source for reading in readings]
+    if len(set(names)) < len(names):
+        raise UserError(
+            "two of the files have the same name, so the second would be taken for a repeat: rename one"
+        )
+    return readings
 
 
 def _options(fx: list[str], currency: str | None) -> Options:

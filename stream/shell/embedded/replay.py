@@ -17,17 +17,18 @@ class Replay:
     """Feeds a node and hands out the transitions of alerts as they come.
 
     Time is what the file says: a batch ends wherever the next message arrives in another evaluation
-    step, so the same buckets are judged as would have been live.
+    step, so the same buckets are judged as would have been live. Commits come by `clock`; None is that of
+    the file, as if all had been live.
     """
 
-    def __init__(self, node: Node, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, node: Node, clock: Callable[[], float] | None = time.monotonic) -> None:
         self._node = node
-        self._clock = clock
+        self.now_ms = 0
+        self._clock = clock or (lambda: self.now_ms / 1000)
         self._step_ms = node.config.burn.evaluate_every_s * 1000
         self._values: list[bytes] = []
         self._times_ms: list[int] = []
-        self._committed_s = clock()
-        self.now_ms = 0
+        self._committed_s = self._clock()
 
     def feed(self, name: str, items: Iterable[Item]) -> Iterator[Alert]:
         """Play one file's items. What stays open at the end is closed by `finish`."""
