@@ -371,14 +371,9 @@ class Burn:
         return [] if look is None else list(self._figures(look))
 
     def _figures(self, look: Look, some: slice = slice(None)) -> Iterator[Figures]:
-<<<<<<< HEAD
         scores = {name: told.score for name, told in self.signals.scores.items()}
         interim = self._sources.interim(self.windows, look.view.time_s)
         return figures_of(look, scores, self.windows, interim, some)
-=======
-        scores = {name: told.score for name, told in self.signals.scores.items()}
-        return figures_of(look, scores, self.windows, some)
->>>>>>> 6da3cee (burnline backtest: what would have told on one's own history, at what cost, and what each threshold or policy would change)
 
 
 def watched(scope: str, detector: str) -> bool:
