@@ -9,9 +9,12 @@ import msgspec
 from bench import report
 from bench.contest import Row, Spread
 from bench.report import Report
-from bench.scale.figures import Figure, shown
+from bench.scale import sizing
+from bench.scale.figures import MIB, Figure, shown
+from bench.workload import Variant
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "performance.md"
+SIZING: Final = PAGE.with_name("sizing.md")
 SCALE: Final = report.RESULTS / "scale.json"
 BEGIN: Final = "<!-- by make bench -->\n"
 BEGIN_SCALE: Final = "<!-- by make bench, at scale -->\n"
@@ -26,6 +29,18 @@ def record(found: Report) -> None:
     if found.scale:
         SCALE.write_bytes(msgspec.json.format(msgspec.json.encode(found.scale), indent=1) + b"\n")
         put(PAGE, BEGIN_SCALE, scale_table(found.scale))
+    put(SIZING, BEGIN, sizing_tables())
+
+
+def sizing_tables() -> str:
+    """What docs/sizing.md works out from both runs on record."""
+    figures = msgspec.json.decode(SCALE.read_bytes(), type=list[Figure])
+    known = msgspec.json.decode(report.RECORDED.read_bytes(), type=Report)
+    [meter] = [row for row in known.results.rows if row.name == f"meter {Variant.SHARED}"]
+    assert meter.per_cpu_s is not None
+    return sizing.page(
+        sizing.measured(figures, meter.per_cpu_s.median, Variant.SHARED, meter.peak_bytes / MIB)
+    )
 
 
 def put(path: Path, begin: str, text: str) -> None:

@@ -21,15 +21,18 @@ from stream.shell.garbage import collect_rarely
 _END_S: Final = 1_767_571_200 + 40 * DAY_S + 1800
 _TICKS_AT: Final = 10_000  # scopes for which a tick's limit was asked
 _HOURS: Final = 3
+_EMPTY: Final = 1000
 _TIMEOUT_S: Final = 600
 
 
 class Curve(msgspec.Struct):
-    """At so many scopes. A second: a record with money for every component of every scope, and a commit. A
-    look: all detectors over all scopes at a closed bucket; some of them look once a minute only."""
+    """At so many scopes. A second: a record with money for every component of every scope, and a commit.
+    Empty: a record of a meter that had nothing for this partition. A look: all detectors over all scopes at
+    a closed bucket; some of them look once a minute only."""
 
     scopes: int
     second_cpu_s: float
+    empty_cpu_s: float
     look_cpu_ms: float
     minute_look_cpu_ms: float
     hour_look_cpu_ms: float
@@ -44,6 +47,7 @@ def figures(sizes: tuple[int, ...], told: Callable[[str], None]) -> Iterator[Fig
         size = f"{scopes:,} scopes"
         rows = scopes * COMPONENTS
         yield Figure("burn: CPU a million rows of spend", size, curve.second_cpu_s / rows * 1e6, "s")
+        yield Figure("burn: CPU of a record without rows", size, curve.empty_cpu_s * 1e6, "µs")
         limit = 100.0 if scopes == _TICKS_AT else None
         yield Figure("burn: a look of all detectors", size, curve.look_cpu_ms, "ms", limit)
         yield Figure("burn: a look at a full minute", size, curve.minute_look_cpu_ms, "ms", limit)
@@ -80,6 +84,11 @@ def measure(scopes: int) -> Curve:
         take(burn, record)
         burn.commit(0)
         spent_cpu_s.append(time.process_time() - began_s - sum(took for _, took in looks[looked:]))
+    empty = Estate(0).record(0, _END_S)
+    began_s = time.process_time()
+    for _ in range(_EMPTY):
+        take(burn, empty)
+    empty_cpu_s = (time.process_time() - began_s) / _EMPTY
     usual = looks[1:]  # the first knows no names yet
     each_minute = [took for time_s, took in usual if time_s % 60 == 0]
     others = [took for time_s, took in usual if time_s % 60]
@@ -90,8 +99,8 @@ def measure(scopes: int) -> Curve:
             burn.commit(0)
     hours = [took for time_s, took in looks if time_s % HOUR_S == 0]
     return Curve(
-        scopes, median(spent_cpu_s), 1e3 * median(others), 1e3 * median(each_minute), 1e3 * median(hours),
-        memory_bytes("VmRSS") - empty_bytes,
+        scopes, median(spent_cpu_s), empty_cpu_s, 1e3 * median(others), 1e3 * median(each_minute),
+        1e3 * median(hours), memory_bytes("VmRSS") - empty_bytes,
     )  # fmt: skip
 
 
