@@ -22,6 +22,7 @@ from detectors.emergency import Emergency
 from detectors.growth import Growth
 from detectors.metering_gap import MeteringGap
 from detectors.policy import Policy
+from detectors.price_change import PriceChange
 from detectors.ratio import Ratio
 from detectors.seasonal_anomaly import SeasonalAnomaly
 from detectors.step import Step
@@ -43,7 +44,7 @@ class Kind(Protocol):
     params_type: ClassVar[type[Params]]
 
 
-WITHOUT_VIEW: Final[tuple[type[Kind], ...]] = (MeteringGap,)
+WITHOUT_VIEW: Final[tuple[type[Kind], ...]] = (MeteringGap, PriceChange)
 
 
 def all_names() -> list[str]:

@@ -14,6 +14,7 @@ UNPRICED: Final = "unpriced"
 BILLING: Final = "billing"
 POLICY: Final = "policy"
 SOURCE: Final = "source"
+PRICE: Final = "price"
 
 
 def scope_name(kind: str, values: Sequence[str]) -> str:
@@ -35,9 +36,14 @@ def source_scope(name: str) -> str:
     return scope_name(SOURCE, [name])
 
 
+def price_scope(provider: str, region: str, driver: str, sku: str) -> str:
+    """What alerts about a unit price call it; what is empty is left out."""
+    return scope_name(PRICE, [part for part in (provider, region, driver, sku) if part])
+
+
 def about_meter(scope: str) -> bool:
     """Whether alerts on the scope are about what burnline sees, not about what is spent."""
-    return scope.startswith(f"{SOURCE}=")
+    return scope.startswith((f"{SOURCE}=", f"{PRICE}="))
 
 
 def calibrated_scope(billing: Iterable[str]) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from detectors import registry
 from detectors.contract import BUCKET_S, DIGEST, NONE, PAGE, TICKET, View
 from detectors.metering_gap import MeteringGap
+from detectors.price_change import PriceChange
 from stream.burn.baseline import Baseline
 from stream.burn.ceilings import Ceilings
 from stream.burn.figures import Figures, figures_of
@@ -20,6 +21,7 @@ from stream.burn.month import exhaustion_s
 from stream.burn.parts import split
 from stream.burn.people import People
 from stream.burn.policies import Policies
+from stream.burn.prices import Prices
 from stream.burn.signals import Signals, Verdict
 from stream.burn.sources import RECENT_S, Sources, held
 from stream.burn.view import Look, Lookout
@@ -67,6 +69,7 @@ class Burn:
         )
         try:
             detectors = registry.build_all(config.detectors)
+            moved = PriceChange(registry.settings_of(PriceChange, config.detectors))
             gap = MeteringGap(registry.settings_of(MeteringGap, config.detectors)).params
         except ValueError as error:
             raise UserError(f"detectors: {error}") from None
@@ -75,8 +78,9 @@ class Burn:
         self._people = People(config)
         self._heeded = (-1, -1)  # the hour and the number of scopes for which verdicts were last looked at
         self._sources = Sources(gap, partition, spend_partitions)
+        self._prices = Prices(moved)
         self.listeners: list[Listener] = []
-        self._gaps: tuple[wire.Signal, ...] = ()  # what the sources themselves give cause for at this look
+        self._blind: tuple[wire.Signal, ...] = ()  # what this look gives cause for without a detector
         self._clock = schema.Clock(-1, -1, 0, {}, 0, 0)
         self._outputs: list[Output] = []
         self._evaluations: list[wire.Evaluation] = []
@@ -119,6 +123,8 @@ class Burn:
                     self.signals.detectors[name].load(row.value)
             elif row.key.startswith(schema.SOURCE_PREFIX):
                 self._sources.restore(row.value)
+            elif row.key.startswith(schema.PRICE_PREFIX):
+                self._prices.restore(row.key, row.value)
             elif (key := schema.decode_key(row.key)) is not None:
                 windows.load(key, row.value)
             else:
@@ -141,6 +147,7 @@ class Burn:
                 self.windows.advance(-(-record.watermark_ms // BUCKET_MS) * BUCKET_S)
             self.windows.add(record.rows)
             self._sources.hear(record.sources)
+            self._prices.hear(record.usage_partition, record.prices)
             self._heard(record)
             self._evaluate()
         self._clock.position = batch.next_offset
@@ -156,7 +163,7 @@ class Burn:
         for evaluation in self._evaluations:
             evaluation.emitted_ms = now_ms
             commit.outputs.append(Output(topics.SIGNALS, b"%d" % self.partition, wire.encode(evaluation), 0))
-        commit.state = [*self.windows.changes(), *self._sources.changes()]
+        commit.state = [*self.windows.changes(), *self._sources.changes(), *self._prices.changes()]
         if self._evaluations:
             commit.state.append(StateRow(schema.ACTIVE, self.signals.save()))
             for name, detector in self.signals.detectors.items():
@@ -239,7 +246,8 @@ class Burn:
         self._ask(time_s)
         wanted = self.signals.wants_drivers(last_s, time_s)
         look = self._last = self._lookout.look(time_s, drivers=wanted)
-        self._gaps = tuple(self._sources.signals(time_s, self._config.burn.refresh_every_s))
+        refresh_s = self._config.burn.refresh_every_s
+        self._blind = (*self._sources.signals(time_s, refresh_s), *self._prices.signals(time_s, refresh_s))
         for listener in self.listeners:
             listener.hear(look, last_s)
         self._evaluations.append(self.evaluation(look, self.signals, last_s))
@@ -257,7 +265,7 @@ class Burn:
             partitions=self._partitions,
             time_s=look.view.time_s,
             emitted_ms=0,
-            signals=(*(self._told[verdict] for verdict in verdicts), *self._gaps),
+            signals=(*(self._told[verdict] for verdict in verdicts), *self._blind),
         )
 
     def _held(self, scope: str) -> str | None:

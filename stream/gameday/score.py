@@ -9,7 +9,7 @@ import numpy as np
 from stream.demo.catalogue import Service
 from stream.gameday.world import Case, Expected, Floats, scope_of
 from stream.schema.alerts import Alert, State
-from stream.scopes import source_scope
+from stream.scopes import PRICE, source_scope
 
 # What was said within two hours of the end still speaks of what happened.
 AFTERWARDS_S: Final = 7200
@@ -85,8 +85,12 @@ def outcome(seed: int, scenario: str, monitor: str, case: Case, said: list[Call]
     begin_s, until_s = case.begin_ms // 1000, case.until_ms // 1000
     scopes = at_fault(case.services) | {source_scope(name) for name in (case.silent, case.repeated) if name}
     found = Outcome(seed=seed, scenario=scenario, monitor=monitor, expected=case.expected)
+    repriced = any(effect.on_price for effect in case.effects)
     right = [
-        call for call in said if call.scope in scopes and begin_s <= call.time_s <= until_s + AFTERWARDS_S
+        call
+        for call in said
+        if call.scope in scopes or (repriced and call.scope.startswith(f"{PRICE}="))
+        if begin_s <= call.time_s <= until_s + AFTERWARDS_S
     ]
     wanted = [call for call in right if _RANK[call.severity] >= _RANK.get(case.expected, 4)]
     first = min(wanted, default=None)

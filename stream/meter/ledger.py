@@ -100,7 +100,8 @@ class Ledger:
         count added up. None where all of it came twice."""
         (series, flags, *times), (cost, quantity, count) = add_up(keys, sums)
         priced = self._price(series, times[0] * unit_ms, quantity, flags & HAS_COST != 0, cost)
-        self._sources.spent(series, np.where(flags & DUPLICATE, 0, cost))
+        fresh = flags & DUPLICATE == 0
+        self._sources.spent(series, cost * fresh, quantity * fresh)
         change = self._calibrate(series, cost)
         _count(flags, cost, count, priced, counters)
         keep = flags & DUPLICATE == 0

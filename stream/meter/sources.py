@@ -1,7 +1,7 @@
 """Who sends: how often each source speaks, what it last cost an hour, and whether it has gone silent.
 
 All here is about sources, not about money: no total depends on it. What happens for each estimate is one look
-up and one note; the rest is done a commit, or when 5 minutes have passed.
+up and one note, most of the time not even that; the rest is done a commit, or when 5 minutes have passed.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from detectors.metering_gap import REMEMBERED, MeteringGap
 from stream.meter.series import SeriesTable
+from stream.meter.unit_prices import UnitPrices
+from stream.schema.prices import Moved
 from stream.schema.sources import Source
 from stream.schema.spend import DRIVER
 from stream.scopes import BILLING, POLICY, TOTAL, partition_of
@@ -27,6 +29,9 @@ MOST_SOURCES: Final = 1_000
 MOST_SCOPES: Final = 2_000  # of one source: those that it feeds most
 MOST_SHOWN: Final = 3
 WINDOW_MS: Final = 300_000
+MINUTE_MS: Final = 60_000
+NOTED_EVERY: Final = 5  # minutes
+NOTED_MINUTES: Final = 2
 # A log that was empty for so long has nothing left to read: from then on the clock says how late it is.
 CAUGHT_UP_MS: Final = 5_000
 _NOBODY: Final = -1
@@ -64,9 +69,13 @@ class _Window:
 class Sources:
     """The sources of one usage partition."""
 
-    def __init__(self, kind: MeteringGap, table: SeriesTable, spend_partitions: int) -> None:
+    def __init__(
+        self, kind: MeteringGap, prices: UnitPrices, table: SeriesTable, spend_partitions: int
+    ) -> None:
         self.unwatched = 0  # names that were too many, since the last commit
+        self.moved: list[Moved] = []  # prices, since they were last taken
         self._kind = kind
+        self._prices = prices
         self._table = table
         self._partitions = spend_partitions
         self._numbers: dict[str, int] = {}
@@ -80,6 +89,11 @@ class Sources:
         self._missed_ms: Ints = np.full(MOST_SOURCES + 1, _NEVER)  # how long each may be silent
         self._by_series: Ints = np.full(1024, _NOBODY)
         self._spent_nusd = np.zeros(1024)
+        self._used = np.zeros(1024)
+        self._noted_from = -1
+        self._seldom: Bools = np.ones(MOST_SOURCES + 1, np.bool_)
+        self._seldom[_NOBODY] = False
+        self._gathered_ms = -1
         self._of_message: Ints = np.zeros(0, np.int64)
         self._scanned: tuple[list[str], Ints] = ([], np.zeros(0, np.int64))
         self._since_ms: int | None = None
@@ -118,18 +132,29 @@ class Sources:
             grown = max(2 * room, most)
             self._by_series = np.concatenate((self._by_series, np.full(grown - room, _NOBODY)))
             self._spent_nusd = np.concatenate((self._spent_nusd, np.zeros(grown - room)))
+            self._used = np.concatenate((self._used, np.zeros(grown - room)))
         self._heard_ms[self._of_message] = times_ms
-        self._by_series[series] = self._of_message[message]
+        if self._notes(int(times_ms[-1]) // MINUTE_MS):
+            self._by_series[series] = self._of_message[message]
         # Of each message, the last one: what is collected together ends together.
-        last = np.flatnonzero(np.diff(message, append=-1))
+        last = np.append(np.flatnonzero(message[1:] != message[:-1]), len(message) - 1)
         np.maximum.at(self._until_ms, self._of_message[message[last]], end_ms[last])
         self._arrived_ms = max(self._arrived_ms, int(times_ms.max(initial=-1)))
 
+    def _notes(self, minute: int) -> bool:
+        """Whether it is noted which source sends which series: in the first minutes, then one minute in five,
+        and whenever one speaks that does so more seldom. That is enough, and costs a fifth."""
+        if self._noted_from < 0:
+            self._noted_from = minute
+        first = minute - self._noted_from < NOTED_MINUTES
+        return first or minute % NOTED_EVERY == 0 or bool(self._seldom[self._of_message].any())
+
     # What the ledger says, for each commit.
 
-    def spent(self, series: Ints, cost_nusd: Ints) -> None:
-        """What groups of estimates cost."""
+    def spent(self, series: Ints, cost_nusd: Ints, quantity: NDArray[np.float64]) -> None:
+        """What groups of estimates cost, and used."""
         np.add.at(self._spent_nusd, series, cost_nusd)
+        np.add.at(self._used, series, quantity)
 
     # What the meter asks, for each commit.
 
@@ -142,7 +167,7 @@ class Sources:
                 told[number] = None
         if watermark_ms // WINDOW_MS != self._turn and moved:
             self._turn = watermark_ms // WINDOW_MS
-            told |= dict.fromkeys(self._turned())
+            told |= dict.fromkeys(self._turned(watermark_ms))
         for number in np.flatnonzero(self._reached_ms - self._heard_ms[:-1] > self._missed_ms[:-1]).tolist():
             if self._misses(number):
                 told[number] = None
@@ -173,7 +198,9 @@ class Sources:
 
     def forget_series(self) -> None:
         """The table is about to be cleared: its numbers mean nothing any more."""
-        self._gather()
+        self._gather(None)
+        self._prices.forget_series()
+        self._noted_from = -1
         self._by_series[:] = _NOBODY
         self._scanned = ([], np.zeros(0, np.int64))
 
@@ -228,6 +255,7 @@ class Sources:
         watched = self._watched[number]
         after_s = self._kind.silent_after_s([gap_ms / 1000 for gap_ms in watched.gaps_ms])
         self._missed_ms[number] = _NEVER if after_s is None else int(after_s * 1000)
+        self._seldom[number] = after_s is None or max(watched.gaps_ms) > MINUTE_MS // 2
 
     def _misses(self, number: int) -> bool:
         """It has been silent for too long; tells whether that is news."""
@@ -249,13 +277,14 @@ class Sources:
         for column in (self._heard_ms, self._until_ms, self._seen_ms):
             column[number] = -1
         self._missed_ms[number] = _NEVER
+        self._seldom[number] = True
         self._by_series[self._by_series == number] = _NOBODY
         self._scanned = ([], np.zeros(0, np.int64))
         self._gone.append(watched.name)
 
-    def _turned(self) -> Iterator[int]:
+    def _turned(self, watermark_ms: int) -> Iterator[int]:
         """5 minutes have passed: work out what each source has cost an hour since its last window."""
-        self._gather()
+        self._gather(watermark_ms)
         for number, watched in self._watched.items():
             window = self._windows.get(number)
             if window is None:
@@ -272,11 +301,18 @@ class Sources:
                 self._windows[number] = _Window(watched.until_ms)
                 yield number
 
-    def _gather(self) -> None:
-        """Add what each series has spent to its source's window."""
+    def _gather(self, watermark_ms: int | None) -> None:
+        """Add what each series has spent to its source's window, and look at unit prices, where a window ends
+        at `watermark_ms`."""
         series = np.flatnonzero(self._spent_nusd)
         nusd = self._spent_nusd[series]
         self._spent_nusd[series] = 0.0
+        if watermark_ms is not None:
+            if self._gathered_ms >= 0:
+                used = self._used[series]
+                self.moved += self._prices.turned(series, nusd, used, self._gathered_ms, watermark_ms)
+            self._gathered_ms = watermark_ms
+        self._used[:] = 0.0
         source = self._by_series[series]
         series, nusd, source = (column[source != _NOBODY] for column in (series, nusd, source))
         if not len(series):

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from detectors.metering_gap import MeteringGap
+from detectors.price_change import PriceChange
 from detectors.registry import settings_of
 from stream.config import Config
 from stream.meter.attribute import Attributor
@@ -23,8 +24,12 @@ from stream.meter.sequence import PREFIX, Sequences
 from stream.meter.series import SeriesTable
 from stream.meter.sources import PREFIX as WATCHED
 from stream.meter.sources import Sources
+from stream.meter.unit_prices import ROW as PRICES
+from stream.meter.unit_prices import UnitPrices
 from stream.schema import dead_letters, spend, topics
+from stream.schema.prices import Moved
 from stream.schema.sources import Source
+from stream.scopes import partition_of, price_scope
 from stream.stage import Batch, Commit, Output, StateRow
 
 HEARTBEAT_MS: Final = 1000
@@ -64,7 +69,9 @@ class Meter:
         )
         self._sequences = Sequences()
         gap = MeteringGap(settings_of(MeteringGap, config.detectors))
-        self._sources = Sources(gap, self._table, spend_partitions)
+        moved = PriceChange(settings_of(PriceChange, config.detectors))
+        self._prices = UnitPrices(moved, self._table)
+        self._sources = Sources(gap, self._prices, self._table, spend_partitions)
         self._intake = Intake(config.meter, self._table, self._sequences, self._sources)
         self._ledger = Ledger(self._table, self._factors, self._sources)
         self._previous = 0
@@ -93,6 +100,8 @@ class Meter:
                 self._sequences.restore(row)
             elif row.key.startswith(WATCHED):
                 self._sources.restore(row)
+            elif row.key == PRICES:
+                self._prices.restore(row.value)
             elif row.key == COUNTERS:
                 self._intake.counters = msgspec.json.decode(row.value, type=Counters)
             elif row.key == _PLACE:
@@ -121,7 +130,8 @@ class Meter:
         if packs:
             rows = self._ledger.book(Pack.joined(packs), self.watermark_ms, self.counters)
         words = self._sources.settle(now_ms, self.watermark_ms, self._moved)
-        commit = Commit(outputs=self._records(rows, words, now_ms))
+        moved, self._sources.moved = self._sources.moved, []
+        commit = Commit(outputs=self._records(rows, words, moved, now_ms))
         for letter in self._intake.letters:
             key = f"{letter.topic}/{letter.partition}".encode()
             commit.outputs.append(Output(topics.DEAD_LETTERS, key, dead_letters.encode(letter), 0))
@@ -133,7 +143,7 @@ class Meter:
                 StateRow(COUNTERS, msgspec.json.encode(self.counters)),
                 StateRow(_PLACE, msgspec.json.encode(place)),
             ]
-        commit.state += self._sources.changes()
+        commit.state += [*self._sources.changes(), *self._prices.changes()]
         self._previous = self._position
         self._moved = False
         self._intake.clear()
@@ -143,7 +153,9 @@ class Meter:
             self._intake.forget()
         return commit
 
-    def _records(self, rows: spend.Rows | None, words: list[list[Source]], now_ms: int) -> list[Output]:
+    def _records(
+        self, rows: spend.Rows | None, words: list[list[Source]], moved: list[Moved], now_ms: int
+    ) -> list[Output]:
         """One record to every spend partition, also where it has no rows: it carries the watermark."""
         empty = np.zeros(0, np.int64)
         nothing = spend.Rows([], empty, empty, empty, empty, empty.astype(float), empty)
@@ -167,16 +179,27 @@ class Meter:
                     rows.quantity[take],
                     rows.count[take],
                 )
+        prices: list[list[Moved]] = [[] for _ in shares]
+        for each in moved:
+            scope = price_scope(each.provider, each.region, each.driver, each.sku)
+            prices[partition_of(scope, self._spend_partitions)].append(each)
         return [
             Output(
                 topics.SPEND,
                 None,
                 spend.encode(
                     spend.Spend(
-                        self.partition, self._previous, self._position, self.watermark_ms, now_ms, share, said
+                        self.partition,
+                        self._previous,
+                        self._position,
+                        self.watermark_ms,
+                        now_ms,
+                        share,
+                        said,
+                        told,
                     )
                 ),
                 partition,
             )
-            for partition, (share, said) in enumerate(zip(shares, words, strict=True))
+            for partition, (share, said, told) in enumerate(zip(shares, words, prices, strict=True))
         ]

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from stream.schema.prices import Moved
 from stream.schema.sources import Source
 
 WIDTHS_S: Final = (10, 60, 3600)  # a row's bucket is this wide; a row counts in all rings at least as wide
@@ -60,6 +61,7 @@ class _Wire(msgspec.Struct, array_like=True):
     quantity: bytes
     count: bytes
     sources: list[Source] = []
+    prices: list[Moved] = []
 
 
 @dataclass(slots=True)
@@ -69,7 +71,8 @@ class Spend:
 
     `watermark_ms` is -1 before the first estimate. `sent_ms` is the meter's clock: a watermark that
     stands still while `sent_ms` moves on means silence, not slowness. `sources` are those of which there is
-    something new to say, with the rates of the scopes that live in this partition.
+    something new to say, with the rates of the scopes that live in this partition; `prices` those that moved
+    and are told from here.
     """
 
     usage_partition: int
@@ -79,6 +82,7 @@ class Spend:
     sent_ms: int
     rows: Rows
     sources: list[Source] = field(default_factory=list)
+    prices: list[Moved] = field(default_factory=list)
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -102,6 +106,7 @@ def encode(spend: Spend) -> bytes:
             rows.quantity.astype("<f8").tobytes(),
             rows.count.astype("<u4").tobytes(),
             spend.sources,
+            spend.prices,
         )
     )
 
@@ -126,4 +131,5 @@ def decode(value: bytes) -> Spend:
         wire.sent_ms,
         rows,
         wire.sources,
+        wire.prices,
     )

@@ -23,6 +23,7 @@ CLOCK: Final = b"clock"
 ACTIVE: Final = b"active"
 DETECTOR_PREFIX: Final = b"detector/"
 SOURCE_PREFIX: Final = b"source/"
+PRICE_PREFIX: Final = b"price/"
 
 
 class Key(NamedTuple):

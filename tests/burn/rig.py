@@ -9,6 +9,7 @@ from stream.burn.stage import Burn
 from stream.config import Config
 from stream.schema import commands, signals, spend, topics
 from stream.schema.commands import Command
+from stream.schema.prices import Moved
 from stream.schema.signals import Evaluation, Signal
 from stream.schema.sources import Source
 from stream.schema.spend import CHILD, DRIVER, Name, Rows, Spend
@@ -52,11 +53,21 @@ def record(
     sent_s: float | None = None,
     position: int = 0,
     sources: Iterable[Source] = (),
+    prices: Iterable[Moved] = (),
 ) -> bytes:
     """One `spend` record; the meter's clock is 10 s after its watermark unless given."""
     sent_ms = int((watermark_s + 10 if sent_s is None else sent_s) * 1000)
     return spend.encode(
-        Spend(partition, position, position, int(watermark_s * 1000), sent_ms, rows(*many), list(sources))
+        Spend(
+            partition,
+            position,
+            position,
+            int(watermark_s * 1000),
+            sent_ms,
+            rows(*many),
+            list(sources),
+            list(prices),
+        )
     )
 
 
