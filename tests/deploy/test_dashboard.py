@@ -190,6 +190,10 @@ async def test_every_query_finds_something_once_everything_is_exported(
         ]  # fmt: skip
         [gap] = ask(server, values["Sent - accepted - duplicate - rejected A"], range_s)
         assert gap["value"][1] == "0"
+        [proven] = ask(server, values["Destinations A"], range_s)
+        assert (proven["metric"], proven["value"][1]) == ({"destination": "alertmanager"}, "1")
+        [failing] = ask(server, values["Takes nothing for, each destination A"], range_s)
+        assert {value for _, value in failing["values"]} == {"0"}
         firing = Query("", 'ALERTS{alertname="BurnlineDeadMansSwitch", alertstate="firing"}', True, False)
         while not ask(server, firing, range_s):
             await asyncio.sleep(0.5)
