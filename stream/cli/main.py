@@ -11,6 +11,7 @@ from stream.cli import (
     alert,
     backtest,
     config,
+    dead_letters,
     demo,
     feedback,
     gameday,
@@ -34,6 +35,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("dead-letters")(dead_letters.dead_letters)
 app.command("demo")(demo.demo)
 app.command("gameday")(gameday.gameday)
 app.command("backtest")(backtest.backtest)

@@ -2,7 +2,8 @@
 
 The file's order is the order of arrival. The time of a message is the latest `end` that could be read so
 far; lines before the first such have its time. A line that is no estimate is passed on all the same: the
-meter keeps it as a dead letter. Only a line that no broker would take (over 900 kB) is rejected here.
+meter keeps it as a dead letter, one that is longer than `meter.max_message_bytes` too, as it does with what
+comes by HTTP. Only a line that no topic would take (over 16 MiB) is rejected here.
 """
 
 import codecs
@@ -15,8 +16,8 @@ from stream.collect.inputfile import InputFile
 from stream.collect.reader import Charge, Format, Item, Rejected, UsageMessage
 from stream.collect.reading import Reading
 
-# A broker takes 1 MB a record by default.
-LINE_LIMIT_BYTES: Final = 900_000
+# What the topics are made to take; `meter.max_message_bytes`, which judges what is shorter, is below it.
+LINE_LIMIT_BYTES: Final = 16 * 1024 * 1024
 # 2000-01-01 and 2100-01-01: a time outside is a wrong unit, and must not carry the clock away.
 _EARLIEST_MS: Final = 946_684_800_000
 _LATEST_MS: Final = 4_102_444_800_000
@@ -33,7 +34,7 @@ def read(reading: Reading) -> Iterator[Charge | Item]:
             continue
         reading.rows += 1
         if len(line) > LINE_LIMIT_BYTES:
-            reason = f"over {LINE_LIMIT_BYTES:,} bytes, more than a broker takes; only its beginning is kept"
+            reason = f"over {LINE_LIMIT_BYTES:,} bytes, more than a topic takes; only its beginning is kept"
             yield Rejected(reading.rows, reason, value)
             continue
         clock_ms = max(clock_ms, latest_end_ms(value))

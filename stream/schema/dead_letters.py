@@ -81,5 +81,16 @@ def reason_of(error: Exception) -> Reason:
     return Reason.MALFORMED_JSON if malformed else Reason.WRONG_SCHEMA
 
 
+def shown(letter: DeadLetter, most: int = 200) -> str:
+    """The beginning of the original for a terminal: what is no plain text is escaped, and moves nothing."""
+    held = base64.b64decode(letter.original)
+    original = held.decode("utf-8", "backslashreplace")
+    escaped = (
+        one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in original[:most]
+    )
+    more = len(original) > most or letter.original_bytes > len(held)
+    return "".join(escaped) + ("…" if more else "")
+
+
 def pack_original(original: bytes) -> str:
     return base64.b64encode(original[:ORIGINAL_LIMIT_BYTES]).decode("ascii")

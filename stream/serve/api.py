@@ -1,12 +1,15 @@
 """The read API and the console, as one aiohttp application over a replica."""
 
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
 from aiohttp import web
 
 from stream.config import Config, Http
 from stream.notify import page
+from stream.schema.dead_letters import DeadLetter, Reason
 from stream.serve import console, questions, told
 from stream.serve.access import guard
 from stream.serve.actions import Decisions
@@ -19,6 +22,7 @@ from stream.serve.replica import Replica
 from stream.serve.runbook import Runbooks
 from stream.serve.views import DAYS_HELD, HISTORY, Views
 
+_ORIGINAL_CHARS: Final = 4_096  # of base64: the first 3,072 bytes
 MAX_BODY_BYTES: Final = 64 * 1024  # the largest body opens an incident over 20 scopes: about 12 kB
 
 
@@ -44,6 +48,7 @@ def application(
             web.get("/api/v1/alerts/one", api.alert),
             web.get("/api/v1/estimates", api.estimates),
             web.get("/api/v1/calibrations", api.calibrations),
+            web.get("/api/v1/dead-letters", api.dead_letters),
             web.get("/api/v1/identity", api.identity),
             *Incidents(api.views, now_ms).routes(),
             *commands.routes(),
@@ -112,6 +117,20 @@ class _Api:
     async def calibrations(self, request: web.Request) -> web.Response:
         questions.check_parameters(request, ())
         return answer({"calibrations": self._replica.calibrations()})
+
+    async def dead_letters(self, request: web.Request) -> web.Response:
+        """How many there are by reason, and the newest: of each original the beginning."""
+        questions.check_parameters(request, ("reason", "since_s", "limit"))
+        reason = questions.choice(request, "reason", ("any", *Reason))
+        since_ms = 1000 * questions.whole_number(request, "since_s", 0, 0, 99_999_999_999)
+        limit = questions.whole_number(request, "limit", 20, 1, 1_000)
+        counts: Counter[str] = Counter()
+        newest: deque[DeadLetter] = deque(maxlen=limit)
+        async for letter in self._replica.dead_letters():
+            if letter.timestamp_ms >= since_ms and reason in ("any", letter.reason):
+                counts[letter.reason] += 1
+                newest.append(msgspec.structs.replace(letter, original=letter.original[:_ORIGINAL_CHARS]))
+        return answer({"counts": dict(counts.most_common()), "letters": list(newest)})
 
     async def identity(self, request: web.Request) -> web.Response:
         questions.check_parameters(request, ())

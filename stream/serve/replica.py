@@ -1,6 +1,6 @@
 """What the API answers from: a read replica of the stages, whichever shell keeps it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from stream.alerts.stage import Alerts
@@ -10,6 +10,7 @@ from stream.schema.actions import Entry
 from stream.schema.alerts import Alert
 from stream.schema.calibrations import Calibration
 from stream.schema.commands import Command
+from stream.schema.dead_letters import DeadLetter
 from stream.schema.incidents import Incident
 from stream.schema.notify_state import Proof
 
@@ -39,6 +40,9 @@ class Replica(Protocol):
 
     def action_log(self) -> Iterable[Entry]:
         """All that happened to actions, the oldest first, as far as is kept."""
+
+    def dead_letters(self) -> AsyncIterator[DeadLetter]:
+        """All that are kept, the oldest first, read anew."""
 
     def incidents(self) -> Mapping[str, Incident]:
         """The latest record of each incident, by id."""

@@ -196,15 +196,15 @@ def test_lines_before_the_first_readable_one_have_its_time(tmp_path: Path) -> No
 
 def test_a_first_line_of_any_length_is_told_for_json(tmp_path: Path) -> None:
     path = tmp_path / "usage.jsonl"
-    path.write_bytes(b'\n[{"sku":"' + b"x" * 5_000_000 + b'"}]\n' + LINES[0])
+    path.write_bytes(b'\n[{"sku":"' + b"x" * 17_000_000 + b'"}]\n' + LINES[0])
     found = outcome(path)
-    assert "over 900,000 bytes" in found.rejected[0].reason
+    assert "over 16,777,216 bytes" in found.rejected[0].reason
     assert [message.value for message in found.messages] == [LINES[0]]
 
 
 def test_a_line_no_broker_takes_is_rejected_and_the_next_is_read(tmp_path: Path) -> None:
     path = tmp_path / "usage.jsonl"
-    big = msgspec.json.encode({"estimates": [], "labels": {"x": "y" * 3_000_000}})
+    big = msgspec.json.encode({"estimates": [], "labels": {"x": "y" * 17_000_000}})
     path.write_bytes(LINES[0] + b"\n" + big + b"\n" + LINES[0])
     found = outcome(path)
     assert ([message.row for message in found.messages], found.rejected[0].row) == ([1, 3], 2)

@@ -18,7 +18,7 @@ PAGES = sorted(
 _FENCE = re.compile(r"(?:^<!-- (?P<mark>.*) -->\n)?^```(?P<language>\w*)\n(?P<code>(?s:.*?))^```$", re.M)
 _INDENTED = re.compile(r"(?:^    .*\n)+", re.M)
 _SPAN = re.compile(r"`([^`\n]+)`")
-_COMMAND = re.compile(r"(?:^|[|;&(`]|\d+ )\s*(?:[A-Z_]+=\S+ )*burnline ([a-z]+)(?: ([a-z]+))?", re.M)
+_COMMAND = re.compile(r"(?:^|[|;&(`]|\d+ )\s*(?:[A-Z_]+=\S+ )*burnline ([a-z][a-z-]*)(?: ([a-z]+))?", re.M)
 
 
 @dataclass(frozen=True)

@@ -94,3 +94,18 @@ async def test_what_people_ask_for_takes_effect_and_survives_a_restart(cluster: 
     assert report.dedup_key.startswith("maintenance/w@")
     letters = [dead_letters.decode(value) for value in await sent(cluster, topics.DEAD_LETTERS)]
     assert [(one.topic, one.original_bytes) for one in letters] == [("commands", len(bad)), ("commands", 0)]
+
+
+async def test_dead_letters_are_seen_through_the_api(cluster: Kafka) -> None:
+    serve = serving(cluster)
+    async with running(serve, stage(cluster)), client(serve.ports[1]) as api:
+        await put(cluster, topics.COMMANDS, [b"{broken", b'{"kind": "plan"}'])
+        found: dict[str, Any] = {"letters": []}
+        while len(found["letters"]) < 2:
+            async with api.get("/api/v1/dead-letters?reason=any") as answer:
+                found = await answer.json()
+    assert sum(found["counts"].values()) == 2
+    assert [(one["topic"], one["original_bytes"]) for one in found["letters"]] == [
+        ("commands", 7),
+        ("commands", 16),
+    ]

@@ -22,6 +22,7 @@ from stream.schema.actions import Entry
 from stream.schema.alerts import Alert
 from stream.schema.calibrations import Calibration
 from stream.schema.commands import Command
+from stream.schema.dead_letters import DeadLetter
 from stream.schema.incidents import Incident
 from stream.schema.notify_state import Proof
 from stream.serve.api import application
@@ -42,6 +43,7 @@ class Shop:
     told: list[Alert] = field(default_factory=list)
     appended: list[Output] = field(default_factory=list)
     problem: str | None = None
+    letters: list[DeadLetter] = field(default_factory=list)
     proven: dict[str, Proof] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -76,6 +78,10 @@ class Shop:
 
     def alerting(self) -> Alerts:
         return self.stage
+
+    async def dead_letters(self) -> AsyncIterator[DeadLetter]:
+        for letter in self.letters:
+            yield letter
 
     def action_log(self) -> list[Entry]:
         return []

@@ -1,6 +1,7 @@
 """What the API sees of an embedded node: the stages themselves."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
 from stream.alerts.stage import Alerts
 from stream.burn.stage import Burn
@@ -9,12 +10,13 @@ from stream.reconcile.ratio import Ratios
 from stream.schema import actions as actions_schema
 from stream.schema import alerts as alerts_schema
 from stream.schema import calibrations as calibrations_schema
+from stream.schema import dead_letters, notify_state, topics
 from stream.schema import incidents as incidents_schema
-from stream.schema import notify_state, topics
 from stream.schema.actions import Entry
 from stream.schema.alerts import METER, SPEND, Alert
 from stream.schema.calibrations import Calibration
 from stream.schema.commands import Command
+from stream.schema.dead_letters import DeadLetter
 from stream.schema.incidents import Incident
 from stream.schema.notify_state import Proof
 from stream.shell.embedded.node import Node
@@ -67,6 +69,12 @@ class EmbeddedReplica:
 
     def action_log(self) -> Iterable[Entry]:
         return (actions_schema.decode(value) for value in self._node.database.values(topics.ACTIONS))
+
+    async def dead_letters(self) -> AsyncIterator[DeadLetter]:
+        for number, value in enumerate(self._node.database.values(topics.DEAD_LETTERS)):
+            if number % 1000 == 0:
+                await asyncio.sleep(0)  # the turn of what commits
+            yield dead_letters.decode(value)
 
     def incidents(self) -> dict[str, Incident]:
         return self._incidents

@@ -2,10 +2,11 @@
 
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
+from aiokafka import TopicPartition
 
 from stream.alerts.board import Board
 from stream.alerts.stage import Alerts
@@ -18,14 +19,17 @@ from stream.schema import actions as actions_schema
 from stream.schema import alerts as alerts_schema
 from stream.schema import calibrations as calibrations_schema
 from stream.schema import commands as commands_schema
+from stream.schema import dead_letters, notify_state, topics
 from stream.schema import incidents as incidents_schema
-from stream.schema import notify_state, topics
 from stream.schema.actions import Entry
 from stream.schema.alerts import METER, SPEND, Alert
 from stream.schema.calibrations import Calibration
 from stream.schema.commands import Command
+from stream.schema.dead_letters import DeadLetter
 from stream.schema.incidents import Incident
 from stream.schema.notify_state import Proof
+from stream.shell.kafka.state import committed_reader, history
+from stream.shell.kafka.topics import full_name
 from stream.stage import StateRow
 
 # Of about 3 kB each: 60 MB. A report asks for those of its incident, which is one of the last 35 days.
@@ -147,6 +151,16 @@ class KafkaReplica:
 
     def action_log(self) -> Iterable[Entry]:
         return self._action_log
+
+    async def dead_letters(self) -> AsyncIterator[DeadLetter]:
+        kafka = self._config.kafka
+        source = TopicPartition(full_name(kafka, topics.DEAD_LETTERS), 0)
+        async with committed_reader(kafka) as reader:
+            async for record in history(reader, source):
+                try:
+                    yield dead_letters.decode(record.value)
+                except (msgspec.MsgspecError, UnicodeDecodeError, TypeError) as error:
+                    _log.error("%s offset %d is passed over: %s", record.topic, record.offset, error)
 
     def incidents(self) -> Mapping[str, Incident]:
         return self._incidents
