@@ -23,6 +23,7 @@ class Grain:
 
     def __init__(self) -> None:
         self._seen = 0
+        self.first_s: int | None = None  # when the first row began
         self._usd: dict[str, float] = {}
         self._rows: dict[str, float] = {}
 
@@ -39,6 +40,8 @@ class Grain:
             estimates += message.estimates
         elif message.start >= 0:
             estimates.append(message)
+        if self.first_s is None and estimates:
+            self.first_s = min(one.start for one in estimates) // 1000
         for one in estimates:
             span_s = (one.end - one.start) / 1000
             name = next((name for name, least_s in _NAMES if span_s >= least_s), FINE)

@@ -9,7 +9,6 @@ from stream.backtest.grain import Grain
 from stream.backtest.sweep import Sweep
 from stream.collect.reader import Item, UsageMessage
 from stream.config import Config
-from stream.errors import UserError
 from stream.schema.alerts import Alert
 from stream.scopes import BILLING
 from stream.shell.embedded.node import Node
@@ -29,8 +28,18 @@ class Backtest(Node):
         self.grain = Grain()
         self.course = Course()
         self.burn.listeners.append(self.course)
-        self.begun_ms = -1
+        self._first_ms = -1
         self._player = Replay(self, clock=None)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing came that could be read."""
+        return self._first_ms < 0
+
+    @property
+    def begun_s(self) -> int:
+        """When the first row began; where that can't be told, when it came."""
+        return self._first_ms // 1000 if self.grain.first_s is None else self.grain.first_s
 
     @property
     def now_ms(self) -> int:
@@ -57,13 +66,11 @@ class Backtest(Node):
         """Take one item of the file `name`."""
         if isinstance(item, UsageMessage):
             self.grain.see(item.value)
-            if self.begun_ms < 0:
-                self.begun_ms = item.timestamp_ms
+            if self._first_ms < 0:
+                self._first_ms = item.timestamp_ms
         for _ in self._player.feed(name, [item]):
             pass  # `commit` keeps them
 
     def close(self) -> None:
-        """Judge what came last. Raises `UserError` where nothing came at all."""
-        if self.begun_ms < 0:
-            raise UserError("no row of these files could be read: there is nothing to judge")
+        """Judge what came last."""
         self._player.commit()

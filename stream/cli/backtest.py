@@ -74,7 +74,7 @@ def backtest(
     beside = None if policy is None else Backtest(present, ())
     _play(readings, [played, *([beside] if beside else [])])
     found = report.found_by(played)
-    start_s, end_s = played.begun_ms // 1000, played.now_ms // 1000
+    start_s, end_s = played.begun_s, played.now_ms // 1000
     told = report.Report(
         start_s=start_s,
         end_s=end_s,
@@ -139,6 +139,8 @@ def _play(readings: Sequence[Reading], played: Sequence[Backtest]) -> None:
                 progress.update(bar, completed=done, total=total, estimates=sent, description=escape(day))
             for each in played:
                 each.play(reading.path.name, item)
+        if played[0].empty:
+            raise UserError(_unread(readings))
         for each in played:
             each.close()
 
@@ -154,15 +156,25 @@ def _done(readings: Sequence[Reading]) -> tuple[float, float]:
     return done, float(sum(reading.size_bytes for reading in readings)) or 1.0
 
 
-def _file(reading: Reading) -> report.File:
+def _unread(readings: Sequence[Reading]) -> str:
+    why = next((f": {one.path.name}, {_first(one)}" for one in readings if one.first_rejected), "")
+    return f"no row of these files could be read, so there is nothing to judge{why}"
+
+
+def _first(reading: Reading) -> str:
+    """The first row that could not be read, and why."""
     first = reading.first_rejected
+    return "" if first is None else f"row {first.row:,}: {first.reason[:200]}"
+
+
+def _file(reading: Reading) -> report.File:
     return report.File(
         reading.path.name,
         reading.format.name,
         reading.rows,
         reading.accepted,
         reading.rejected,
-        "" if first is None else f"row {first.row:,}: {first.reason[:200]}",
+        _first(reading),
     )
 
 

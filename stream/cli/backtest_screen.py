@@ -23,7 +23,7 @@ _BARS: Final = " ▁▂▃▄▅▆▇█"
 def show(report: Report, console: Console) -> None:
     console.print(
         f"[bold]{text.clock(report.start_s)} to {text.clock(report.end_s)}[/],"
-        f" {(report.end_s - report.start_s) / _DAY_S:.3g} days,"
+        f" {_days(report.end_s - report.start_s)},"
         f" {text.usd_of(report.total_nusd)} in {report.scopes:,} scopes",
         highlight=False,
     )
@@ -201,6 +201,11 @@ def _difference(console: Console, found: Difference) -> None:
         )
     if not (found.appear or found.go or found.moved):
         console.print("the pages are the same, at the same times", highlight=False)
+
+
+def _days(span_s: int) -> str:
+    days = f"{span_s / _DAY_S:.3g}"
+    return f"{days} day{'' if days == '1' else 's'}"
 
 
 def _counted(count: int, what: str) -> str:

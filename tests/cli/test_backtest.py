@@ -120,6 +120,7 @@ def test_rows_of_a_day_are_told_for_what_they_are(backtest: Command, tmp_path: P
     ]
     out, found = backtest.told(tmp_path, bill(tmp_path, rows), "--no-sweep")
     assert found["rows_by_length"] == {"day": 1.0}
+    assert found["end_s"] - found["start_s"] == 8 * 86_400
     assert "100% of the dollars come in rows of a day" in out
     assert "a runaway of ten minutes or two hours cannot be seen" in " ".join(out.split())
 
@@ -144,7 +145,11 @@ def test_real_bills(backtest: Command, tmp_path: Path, name: str, usd: str, leng
     [
         ({"bill.csv": ""}, ["bill.csv"], "is empty"),
         ({"bill.csv": "a,b\n1,2\n"}, ["bill.csv"], "in no format that burnline knows"),
-        ({"bill.csv": f"{','.join(BILL)}\nmany,USD,x,y,web,a1\n"}, ["bill.csv"], "no row of these files"),
+        (
+            {"bill.csv": f"{','.join(BILL)}\nmany,USD,x,y,web,a1\n"},
+            ["bill.csv"],
+            "to judge: bill.csv, row 1: ",
+        ),
         ({"p.yaml": "kafka: {}"}, ["usage.jsonl", "--policy", "p.yaml"], "kafka is no policy"),
         ({"p.yaml": ""}, ["usage.jsonl", "--policy", "p.yaml"], "changes nothing"),
         ({"p.yaml": "detectors: {stp: {}}"}, ["usage.jsonl", "--policy", "p.yaml"], "did you mean 'step'?"),
