@@ -6,6 +6,7 @@ underscores go one level down; values are read as YAML).
 The string below a key is its meaning; docs/configuration.md is made of them (stream/config_reference.py).
 """
 
+import datetime as dt
 import difflib
 import os
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import yaml
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
 from stream.config_actions import ActionRule
 from stream.config_alerts import Alerting, Maintenance, Plan
@@ -22,6 +23,8 @@ from stream.config_notify import Notify
 from stream.config_policy import Policy
 from stream.config_section import Section
 from stream.errors import UserError
+from stream.public_holidays import public_holidays
+from stream.schema.commands import check_timezone
 
 
 class ScopeRule(Section):
@@ -90,6 +93,30 @@ class Meter(Section):
     """read messages with the compiled reader, where it was built; false: Python, 1.3 to 2.3 times slower"""
 
 
+class Holidays(Section):
+    """Days that are expected to be like another day of the week and teach the baseline nothing."""
+
+    dates: tuple[dt.date, ...] = ()
+    """single days: `2026-12-24`"""
+    country: str | None = None
+    """all public holidays of a country, by its ISO 3166 code: `DE`"""
+    subdivision: str | None = None
+    """and those of a part of it: `BY`"""
+    like: Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"] = "sun"
+    """the day of the week that they are like"""
+
+    @model_validator(mode="after")
+    def _are_known(self) -> "Holidays":
+        if self.subdivision is not None and self.country is None:
+            raise ValueError("subdivision needs its country")
+        self.of_year(2026)
+        return self
+
+    def of_year(self, year: int) -> list[dt.date]:
+        own = [day for day in self.dates if day.year == year]
+        return own if self.country is None else [*own, *public_holidays(self.country, self.subdivision, year)]
+
+
 class Burn(Section):
     """Windows and detectors."""
 
@@ -101,6 +128,18 @@ class Burn(Section):
     """scopes watched, shared evenly among the spend partitions; what is over it adds up in `other`"""
     refresh_every_s: Annotated[int, Field(ge=1)] = 60
     """how often the figures of a signal older than 10 minutes are told anew"""
+    timezone: str = "UTC"
+    """whose clocks the hours of the week go by in the baseline: `Europe/Berlin`"""
+    holidays: Holidays = Holidays()
+    """days that are unlike their weekday"""
+    learn_after_h: Annotated[int, Field(ge=1, le=24)] = 6
+    """hours of a new normal that must be known before the baseline goes by it"""
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_is_known(cls, name: str) -> str:
+        check_timezone(name)
+        return name
 
 
 class Listen(Section):

@@ -25,9 +25,15 @@ class Span(NamedTuple):
 
 def current(window: Maintenance | Plan, now_s: int) -> Span | None:
     """The span that holds at `now_s`, of several the one that ends last; None when none does."""
-    spans = (_bounded(window, span) for span in _candidates(window, now_s, behind=True))
-    holding = [span for span in spans if span is not None and span.start_s <= now_s < span.end_s]
-    return max(holding, key=lambda span: span.end_s, default=None)
+    return max(between(window, now_s, now_s + 1), key=lambda span: span.end_s, default=None)
+
+
+def between(window: Maintenance | Plan, start_s: int, end_s: int) -> list[Span]:
+    """The spans in which it holds at some time of `[start_s, end_s)`, in order of time."""
+    behind_d = 0 if window.recurs is None else window.recurs.duration_s // DAY_S + 2
+    ahead_d = (end_s - start_s) // DAY_S + 1
+    spans = (_bounded(window, span) for span in _candidates(window, start_s, -behind_d, ahead_d))
+    return [span for span in spans if span is not None and span.start_s < end_s and start_s < span.end_s]
 
 
 def weekly(feedback: Feedback, now_s: int) -> Span | None:
@@ -42,7 +48,8 @@ def weekly(feedback: Feedback, now_s: int) -> Span | None:
 
 def following(window: Maintenance | Plan, now_s: int) -> Span | None:
     """The next span that begins after `now_s`, within a year; None when there is none."""
-    spans = (_bounded(window, span) for span in _candidates(window, now_s, behind=False))
+    from_s = max(now_s, window.since_s)
+    spans = (_bounded(window, span) for span in _candidates(window, from_s, 0, _LOOK_AHEAD_DAYS))
     return next((span for span in spans if span is not None and span.start_s > now_s), None)
 
 
@@ -53,17 +60,16 @@ def _bounded(window: Maintenance | Plan, span: Span) -> Span | None:
     return cut if cut.start_s < cut.end_s else None
 
 
-def _candidates(window: Maintenance | Plan, now_s: int, *, behind: bool) -> Iterator[Span]:
+def _candidates(window: Maintenance | Plan, time_s: int, first_d: int, last_d: int) -> Iterator[Span]:
+    """Of one that recurs, those that begin from so many days after (or before) the day of `time_s` on."""
     rule = window.recurs
     if rule is None:
         assert window.until_s is not None  # the schema sees to it
         yield Span(window.since_s, window.until_s)
         return
     zone = zoneinfo.ZoneInfo(rule.timezone)
-    start_s = now_s if behind else max(now_s, window.since_s)
-    today = dt.datetime.fromtimestamp(start_s, zone).date()
-    first, last = (-rule.duration_s // DAY_S - 1, 1) if behind else (0, _LOOK_AHEAD_DAYS)
-    for days in range(first, last + 1):
+    today = dt.datetime.fromtimestamp(time_s, zone).date()
+    for days in range(first_d, last_d + 1):
         day = today + dt.timedelta(days=days)
         if _falls_on(rule, day):
             # In the hour that summer time skips, the zone's offset before it counts: it begins an hour later.

@@ -102,7 +102,12 @@ def _database(config: Config, estate: Estate, path: Path, end_s: int) -> None:
 
 
 async def _busy(
-    config: Config, estates: list[Estate], end_s: int, seconds: int, worker: Process, logs: list[Path],
+    config: Config,
+    estates: list[Estate],
+    end_s: int,
+    seconds: int,
+    worker: Process,
+    logs: list[Path],
     size: str,
 ) -> list[Figure]:
     """Every component of every scope spends something every second. Sizes are those of the log files, with

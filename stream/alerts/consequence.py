@@ -149,6 +149,6 @@ def _notes(feedback: Feedback, own: list[Past], removed: tuple[Past, ...]) -> It
                     "at most. If it is planned, say expected or make a plan; if it stays, say new_normal."
                 )
         case Verdict.NEW_NORMAL:
-            yield "The baseline learns anew from when it began; what was before tells it nothing any more."
+            yield "The baseline takes its level once enough hours of it are known, and keeps its shape."
     if any(one.alert.state != State.RESOLVED and one.alert.severity == Severity.PAGE for one in removed):
         yield "An alert that still fires is among those removed: it is resolved when all is clear."

@@ -144,6 +144,9 @@ class RingSet:
         self.revised = 0
         """How often money has reached a bucket of the coarsest ring that had closed."""
         self._totals = totals
+        self._revised: Ints = np.full(
+            0, NEVER, np.int64
+        )  # by series, the earliest hour that was revised of late
         self._new: set[int] = set()  # chunks with new names or first hours
         self._moved: Bools = np.zeros(0, np.bool_)  # chunks with new totals
         self.reserve(1)
@@ -179,6 +182,10 @@ class RingSet:
         first_hour = np.full(chunks * CHUNK, NEVER, np.int64)
         first_hour[: len(self.first_hour)] = self.first_hour
         self.first_hour = first_hour
+        if self._totals:
+            revised = np.full(chunks * CHUNK, NEVER, np.int64)
+            revised[: len(self._revised)] = self._revised
+            self._revised = revised
         self._moved = _wider(self._moved, chunks)
 
     def advance(self, head_s: int) -> None:
@@ -214,8 +221,10 @@ class RingSet:
                 written = held
             else:
                 closed = (mine + 1) * width <= self.head_s
-                if level == len(self.rings) - 1 and (held & closed).any():
+                if level == len(self.rings) - 1 and (late := held & closed).any():
                     self.revised += 1
+                    if self._totals:
+                        np.minimum.at(self._revised, series[late], mine[late])
                 written = held & (closed | ~finer_held | ring.explicit[mine % ring.spec.slots, chunk])
             ring.mark(mine[written], chunk[written], coarse=level > 0)
             finer_held = held
@@ -228,7 +237,16 @@ class RingSet:
         earlier = hour < self.first_hour[series]
         if earlier.any():
             np.minimum.at(self.first_hour, series[earlier], hour[earlier])
+            np.minimum.at(self._revised, series[earlier], hour[earlier])
             self._new.update(np.unique(chunk[earlier]).tolist())
+
+    def take_revised(self, hour: int) -> set[int]:
+        """The series to which late money has come since the last call, in hours before this one."""
+        if not (self._revised < NEVER).any():
+            return set()
+        found = set(np.flatnonzero(self._revised < hour).tolist())
+        self._revised[:] = NEVER
+        return found
 
     def changes(self) -> Iterator[StateRow]:
         """State rows of what has changed since the last call."""

@@ -15,6 +15,7 @@ from detectors.contract import BUCKET_S, DIGEST, NONE, PAGE, TICKET, View
 from detectors.metering_gap import MeteringGap
 from detectors.price_change import PriceChange
 from stream.burn.baseline import Baseline
+from stream.burn.calendar import calendar_of
 from stream.burn.ceilings import Ceilings
 from stream.burn.figures import Figures, figures_of
 from stream.burn.month import exhaustion_s
@@ -57,7 +58,7 @@ class Burn:
     def __init__(self, partition: int, config: Config, spend_partitions: int, usage_partitions: int) -> None:
         self.partition = partition
         self.windows = Windows(max(1, config.burn.max_scopes // spend_partitions))
-        self.baseline = Baseline(self.windows.scopes)
+        self.baseline = Baseline(self.windows.scopes, calendar_of(config.burn), config.burn.learn_after_h)
         self._config = config
         self._partitions = spend_partitions
         self._usage_partitions = usage_partitions
@@ -76,7 +77,7 @@ class Burn:
         self._ceilings = Ceilings()
         self.signals = Signals([*detectors, self._ceilings], config.burn.refresh_every_s)
         self._people = People(config)
-        self._heeded = (-1, -1)  # the hour and the number of scopes for which verdicts were last looked at
+        self._heeded = (-1, -1)  # the hour and the number of scopes for which people were last asked
         self._sources = Sources(gap, partition, spend_partitions)
         self._prices = Prices(moved)
         self.listeners: list[Listener] = []
@@ -229,9 +230,9 @@ class Burn:
             last = time_s
         self._clock.evaluated_s = closed
 
-    def heed(self, value: bytes) -> None:
-        """Take one record of `commands`; what is judged from now on goes by it."""
-        if self._people.heed(value):
+    def heed(self, topic: str, value: bytes) -> None:
+        """Take a record of one of `people.TOPICS`; what is judged from now on goes by it."""
+        if self._people.heed(topic, value):
             self._heeded = (-1, -1)
 
     def _ask(self, time_s: int) -> None:
@@ -239,7 +240,7 @@ class Burn:
         scopes = self.windows.scope_names
         if self._heeded != (time_s // HOUR_S, len(scopes)):
             self._heeded = time_s // HOUR_S, len(scopes)
-            self.baseline.leave_out(self._people.hours_left_out(scopes, time_s))
+            self.baseline.learn(self._people.lessons(scopes, time_s))
         self._ceilings.limits_usd_per_hour = self._people.limits_usd_per_hour(scopes, time_s)
 
     def _look(self, last_s: int, time_s: int) -> None:

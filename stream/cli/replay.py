@@ -65,9 +65,7 @@ def replay(
         node.database.close()
 
 
-def opened(
-    files: list[Path], format_name: str | None, fx: list[str], currency: str | None
-) -> list[Reading]:
+def opened(files: list[Path], format_name: str | None, fx: list[str], currency: str | None) -> list[Reading]:
     """The files of a history."""
     options = _options(fx, currency)
     readings = [open_reading(path, format_name, options) for path in files]

@@ -1,7 +1,7 @@
 """What people said of an alert: real, expected, false or a new normal, and what follows from it.
 
-A record of the `commands` topic (`stream.schema.commands`). Who keeps a baseline asks `left_out_s` and
-`normal_since_s`; the alerts stage asks `factors`.
+A record of the `commands` topic (`stream.schema.commands`). The burn stage decides by it which hours
+tell what is normal (`stream/burn/people.py`); the alerts stage asks `factors`.
 """
 
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ class Verdict(StrEnum):
     `expected`: planned, and not normal. It teaches nothing; with a `ceiling` it is quiet at the same time of
         each week.
     `false`: nothing of interest. The threshold of its detectors rises for its scope.
-    `new_normal`: the spend is here to stay. The baseline learns anew from `since_s`.
+    `new_normal`: the spend is here to stay. The baseline takes the level since `since_s` for normal.
     """
 
     REAL = "real"
@@ -70,25 +70,6 @@ class Feedback(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=
     def holds(self, now_s: int) -> bool:
         """Whether it has neither expired nor been taken back."""
         return now_s < self.expires_s and (self.ended_s is None or now_s < self.ended_s)
-
-
-def left_out_s(feedback: Iterable[Feedback], scope: str, now_s: int) -> list[tuple[int, int]]:
-    """The spans `[since_s, until_s)` of `scope` that tell nothing of what is normal, in order of time."""
-    return sorted(
-        (one.since_s, one.until_s)
-        for one in feedback
-        if one.scope == scope and one.verdict in (Verdict.REAL, Verdict.EXPECTED) and one.holds(now_s)
-    )
-
-
-def normal_since_s(feedback: Iterable[Feedback], scope: str, now_s: int) -> int | None:
-    """The time before which nothing tells what is normal for `scope`; None if all does."""
-    since = [
-        one.since_s
-        for one in feedback
-        if one.scope == scope and one.verdict == Verdict.NEW_NORMAL and one.holds(now_s)
-    ]
-    return max(since, default=None)
 
 
 def factors(feedback: Iterable[Feedback], scope: str, now_s: int) -> dict[str, float]:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from stream.schema import alerts as wire
 from stream.schema.alerts import Severity, State
 from stream.schema.commands import Command
-from stream.schema.feedback import Verdict, left_out_s, normal_since_s
+from stream.schema.feedback import Verdict
 from stream.schema.signals import Signal
 from tests.alerts.estate import RULES, T0, Estate, signal
 from tests.alerts.people import CHECKOUT, acknowledge, feedback, maintenance, plan
@@ -113,23 +113,6 @@ def test_what_was_expected_each_week_is_planned_in_the_weeks_that_follow() -> No
     report, page = estate.burn(700, signal(CHECKOUT, onset_s=T0 + WEEK_S))
     assert (page.severity, page.time_s) == (Severity.PAGE, T0 + WEEK_S + 600), "only at that time"
     assert report.severity == Severity.DIGEST
-
-
-def test_what_a_baseline_is_told() -> None:
-    said = [
-        feedback(Verdict.REAL, id="1", since_s=T0, until_s=T0 + 10),
-        feedback(Verdict.EXPECTED, id="2", since_s=T0 - 50, until_s=T0 - 20),
-        feedback(Verdict.FALSE, id="3"),
-        feedback(Verdict.REAL, id="4", scope="total"),
-        feedback(Verdict.REAL, id="5", ended_s=T0 + 1),
-        feedback(Verdict.NEW_NORMAL, id="6", since_s=T0 - 90),
-        feedback(Verdict.NEW_NORMAL, id="7", since_s=T0 - 80),
-    ]
-    now_s = T0 + 60
-    assert left_out_s(said, CHECKOUT, now_s) == [(T0 - 50, T0 - 20), (T0, T0 + 10)]
-    assert normal_since_s(said, CHECKOUT, now_s) == T0 - 80
-    assert normal_since_s(said, "total", now_s) is None
-    assert left_out_s(said, CHECKOUT, T0 + 31 * 86_400) == []
 
 
 COMMANDS: list[Command] = [

@@ -7,8 +7,9 @@ import numpy as np
 
 from stream.burn.stage import Burn
 from stream.config import Config
-from stream.schema import commands, signals, spend, topics
+from stream.schema import commands, incidents, signals, spend, topics
 from stream.schema.commands import Command
+from stream.schema.incidents import Incident
 from stream.schema.prices import Moved
 from stream.schema.signals import Evaluation, Signal
 from stream.schema.sources import Source
@@ -82,19 +83,22 @@ class Rig:
         self._offset = 0
         self.state = dict(state)
         self.evaluations: list[Evaluation] = []
-        self.heard: list[bytes] = []
+        self.heard: list[tuple[str, bytes]] = []
         self.restart()
 
     def restart(self) -> None:
         self.burn = Burn(0, self._config, 1, self._usage_partitions)
         self.burn.restore([StateRow(key, value) for key, value in self.state.items()])
-        for value in self.heard:
-            self.burn.heed(value)
+        for topic, value in self.heard:
+            self.burn.heed(topic, value)
 
-    def heed(self, command: Command) -> None:
-        """A record of `commands`, which a stage is told again when it starts."""
-        self.heard.append(commands.encode(command))
-        self.burn.heed(self.heard[-1])
+    def heed(self, said: Command | Incident) -> None:
+        """What a stage is told again when it starts."""
+        if isinstance(said, Incident):
+            self.heard.append((topics.INCIDENTS, incidents.encode(said)))
+        else:
+            self.heard.append((topics.COMMANDS, commands.encode(said)))
+        self.burn.heed(*self.heard[-1])
 
     def take(self, *values: bytes) -> None:
         first = self._offset

@@ -1,13 +1,19 @@
 """What is normal: medians of the same hour of the week, the day, or the last day, by how much is known."""
 
+import copy
+import datetime as dt
+import functools
+import zoneinfo
 from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from stream.burn.baseline import DAY_H, HOUR_OF_DAY, HOUR_OF_WEEK, NO_BASELINE, TRAILING_DAY, WEEK_H, Baseline
+from stream.burn.baseline import HOUR_OF_DAY, HOUR_OF_WEEK, NO_BASELINE, TRAILING_DAY, Baseline
+from stream.burn.calendar import DAY_H, WEEK_H, Calendar
+from stream.burn.lessons import LeftOut, Lessons
 from stream.burn.restore import Restore
 from stream.burn.rings import SCOPE_RINGS, RingSet
 from stream.schema.spend import DRIVER, Name
@@ -24,10 +30,12 @@ Rate = Callable[[int], float]  # dollars in each hour since the start
 class World:
     """Scopes that spend by the hour, and a baseline that is asked as hours pass."""
 
-    def __init__(self, *rates: Rate) -> None:
+    def __init__(self, *rates: Rate, first: int = FIRST, calendar: Calendar | None = None) -> None:
         self.rings = RingSet("s", SCOPE_RINGS)
-        self.baseline = Baseline(self.rings)
-        self.hour = FIRST
+        self.calendar = calendar
+        self.baseline = Baseline(self.rings, calendar)
+        self.hour = self.first = first
+        self._state: dict[bytes, bytes | None] = {}
         for rate in rates:
             self.scope(rate)
 
@@ -42,7 +50,7 @@ class World:
                 at_s = self.hour * HOUR + part * 600
                 self.rings.advance(at_s + 600)
                 for series, rate in enumerate(self._rates):
-                    self.spend(series, at_s, rate(self.hour - FIRST) / 6)
+                    self.spend(series, at_s, rate(self.hour - self.first) / 6)
                 self.baseline.advance(at_s + 600)
             self.hour += 1
         return self
@@ -63,16 +71,18 @@ class World:
     def kind(self) -> int:
         return int(self.baseline.kinds()[0])
 
-    def restarted(self) -> Baseline:
+    def restarted(self, lessons: Lessons | None = None) -> Baseline:
         rings = RingSet("s", SCOPE_RINGS)
         restore = Restore(rings)
-        for row in self.rings.changes():
-            key = decode_key(row.key)
+        self._state |= {row.key: row.value for row in self.rings.changes()}
+        for name, value in self._state.items():
+            key = decode_key(name)
             assert key is not None
-            assert row.value is not None
-            restore.load(key, row.value)
+            assert value is not None
+            restore.load(key, value)
         restore.settle(self.rings.head_s)
-        baseline = Baseline(rings)
+        baseline = Baseline(rings, self.calendar)
+        baseline.learn(lessons or Lessons())
         baseline.advance(self.now_s)
         return baseline
 
@@ -236,3 +246,135 @@ def test_a_restart_finds_the_same_numbers(hours: int, seed: int) -> None:
     assert again.expected_hours_usd(hour, hour + 400).tolist() == pytest.approx(
         before.expected_hours_usd(hour, hour + 400).tolist(), nan_ok=True
     )
+
+
+BERLIN = Calendar("Europe/Berlin")
+
+
+def at(text: str) -> int:
+    """The UTC hour of a time in Berlin."""
+    return (
+        int(dt.datetime.fromisoformat(text).replace(tzinfo=zoneinfo.ZoneInfo("Europe/Berlin")).timestamp())
+        // 3600
+    )
+
+
+def by_the_clock(first: int) -> Rate:
+    """A job from 9 to 10 on workdays in Berlin: $100; else $4."""
+
+    def rate(hour: int) -> float:
+        local = int(BERLIN.local(np.array([first + hour]))[0])
+        return 100.0 if local % DAY_H == 9 and (local // DAY_H + 3) % 7 < 5 else 4.0
+
+    return rate
+
+
+@pytest.mark.parametrize(
+    ("change", "weeks"), [("2026-03-29 00:00", 2), ("2026-10-25 00:00", 2), ("2026-03-29 00:00", 1)]
+)
+def test_clocks_that_change_move_no_job(change: str, weeks: int) -> None:
+    """By UTC the job would be an hour off for weeks: $100 where $4 is normal."""
+    first = at(change) - weeks * WEEK_H - 5 * DAY_H
+    world = World(by_the_clock(first), first=first, calendar=BERLIN)
+    monday = dt.datetime.fromisoformat(change) + dt.timedelta(days=1, hours=9)
+    monday_9 = at(str(monday))
+    world.hours(monday_9 - first)
+    expected = {
+        hour: world.baseline.expected_hours_usd(hour, hour + 1)[0]
+        for hour in (monday_9 - 1, monday_9, monday_9 + 1)
+    }
+    assert list(expected.values()) == pytest.approx([4, 100, 4])
+    assert world.baseline.expected_usd(0, world.now_s, world.now_s + HOUR) == pytest.approx(100)
+    other = world.restarted()
+    assert other.expected_hours_usd(monday_9, monday_9 + WEEK_H) == pytest.approx(
+        world.baseline.expected_hours_usd(monday_9, monday_9 + WEEK_H)
+    )
+
+
+def test_a_holiday_is_like_a_sunday_and_teaches_its_weekday_nothing() -> None:
+    thursday = at("2026-12-24 00:00")
+    calendar = Calendar("Europe/Berlin", lambda year: [dt.date(year, 12, 17), dt.date(year, 12, 24)])
+    first = thursday - 3 * WEEK_H - DAY_H
+
+    def rate(hour: int) -> float:
+        local = int(calendar.local(np.array([first + hour]))[0])
+        weekend = (local // DAY_H + 3) % 7 >= 5 or calendar.holiday(np.array([local])).all()
+        return 1.0 if weekend else 9.0
+
+    world = World(rate, first=first, calendar=calendar).hours(thursday + 12 - first)
+    assert world.kind() == HOUR_OF_WEEK
+    assert world.rate()[0] == pytest.approx(1)
+    assert world.baseline.expected_hours_usd(thursday, thursday + 2 * DAY_H)[0] == pytest.approx(
+        24 * 1 + 24 * 9
+    )
+    world.hours(12 + 12)  # Friday noon is plain
+    assert world.rate()[0] == pytest.approx(9)
+    world.hours(6 * DAY_H)  # and so is Thursday noon: of three Thursdays that are known, two were free
+    assert world.baseline.samples().tolist() == [2]
+    assert world.rate()[0] == pytest.approx(9)
+
+
+def columns(baseline: Baseline) -> list[bytes]:
+    """All that a baseline says, to the bit."""
+    now = baseline._hour
+    told = [
+        *(baseline.rate(now * HOUR + part) for part in (0, 900, 1800, 3599)),
+        *(baseline.mean(now * HOUR - back, now * HOUR) for back in (300, 7200, 86_400)),
+        baseline.spread(), baseline.bucket_spread(), baseline.peak(), baseline.week_spread(),
+        baseline.kinds(), baseline.samples(), baseline.expected_hours_usd(now, now + 31 * DAY_H),
+    ]  # fmt: skip
+    return [column.tobytes() for column in told]
+
+
+def test_late_money_counts_at_once_and_a_restart_finds_the_same() -> None:
+    world = World(lambda hour: 4.0 + hour % 3, steady(2)).hours(8 * DAY_H)
+    before = columns(world.baseline)
+    for back_h in (1, 5, 24, 25, 7 * DAY_H):
+        world.spend(0, world.now_s - back_h * HOUR, 50.0)
+    world.baseline.advance(world.now_s)
+    after = columns(world.baseline)
+    assert after != before
+    assert after == columns(world.restarted())
+
+
+@functools.cache
+def nine_days() -> World:
+    return World(lambda hour: 4.0 + hour % 5, steady(2), lambda hour: float(hour % DAY_H)).hours(9 * DAY_H)
+
+
+hours_ago = st.integers(1, 9 * DAY_H)
+events = st.lists(
+    st.tuples(
+        st.integers(0, 2),
+        st.sampled_from(["late", "new", "real", "level", "unsay", "hour"]),
+        hours_ago,
+        st.integers(1, 60),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=12, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+@given(events)
+def test_however_it_came_about_it_is_the_same_to_the_bit(said: list[tuple[int, str, int, int]]) -> None:
+    """Late money, new scopes, what people say and take back, hours that pass: a restart finds all of it."""
+    world = copy.deepcopy(nine_days())
+    left_out: dict[bytes, LeftOut] = {}
+    levels: dict[int, tuple[int, ...]] = {}
+    for number, (series, what, back_h, size) in enumerate(said):
+        hour = world.hour - back_h
+        if what == "late":
+            world.spend(series, hour * HOUR, float(size))
+        elif what == "new":
+            world.scope(steady(size))
+        elif what == "real":
+            left_out[b"%d" % number] = LeftOut(np.array([series]), np.arange(hour, hour + size))
+        elif what == "level":
+            levels[series] = tuple(sorted({*levels.get(series, ()), hour}))
+        elif what == "unsay":
+            left_out, levels = {}, {}
+        else:
+            world.hours(size % 9)
+        world.baseline.learn(Lessons(dict(left_out), dict(levels)))
+        world.baseline.advance(world.now_s)
+    assert columns(world.baseline) == columns(world.restarted(Lessons(left_out, levels)))

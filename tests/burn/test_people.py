@@ -5,10 +5,16 @@ from typing import Any
 import msgspec
 import pytest
 
+from stream.burn.people import People
+from stream.config import Burn as BurnSettings
 from stream.config import Config
+from stream.config_alerts import Maintenance as MaintenanceRule
 from stream.config_alerts import Plan as PlanRule
-from stream.schema.commands import Match, Plan
+from stream.schema import topics
+from stream.schema.commands import Maintenance, Match, Plan, Recurrence
 from stream.schema.feedback import Feedback, Verdict
+from stream.schema.incidents import Incident
+from stream.schema.incidents import encode as encode_incident
 from stream.schema.signals import Signal
 from tests.burn.rig import START, WEB, Rig, estate, normal, record
 
@@ -89,6 +95,110 @@ def test_a_verdict_that_is_taken_back_or_expires_counts_no_more(history: Rig) ->
     assert baseline(rig) == pytest.approx(400)
 
 
+def incident(**changes: Any) -> Incident:
+    given: dict[str, Any] = {
+        "id": "i1",
+        "title": "a loop",
+        "scopes": (WEB,),
+        "since_s": T,
+        "opened_by": "ana",
+    }
+    return Incident(**{**given, "opened_s": T, **changes})
+
+
+def test_an_incident_teaches_nothing_as_long_as_it_lasts(history: Rig) -> None:
+    """Open, closed, opened again, extended: as its latest record stands."""
+    rig = after(history)
+    rig.heed(incident())
+    assert baseline(rig) == pytest.approx(10), "open"
+    rig.heed(incident(until_s=T + 2 * HOUR, closed=True))
+    assert baseline(rig) == pytest.approx(400), "its end was put early: 13 hours of it count"
+    rig.heed(incident(until_s=T + 12 * HOUR, closed=True))
+    assert baseline(rig) == pytest.approx(10), "extended"
+    rig.heed(incident(scopes=("total",)))
+    assert baseline(rig) == pytest.approx(400), "it was about another scope"
+
+
+def test_an_incident_that_is_never_closed_teaches_again_after_two_weeks() -> None:
+    """Who forgets to close one is not left without a baseline."""
+    people = People(Config())
+    people.heed(topics.INCIDENTS, encode_incident(incident()))
+    for days in (1, 20):
+        [left_out] = people.lessons((WEB,), T + days * DAY).left_out.values()
+        assert (left_out.series.tolist(), left_out.hours[0], left_out.hours[-1]) == (
+            [0], T // HOUR, T // HOUR + 14 * 24 - 1
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "usual"),
+    [
+        ({"until_s": T + 15 * HOUR}, 10),
+        ({"until_s": T + 15 * HOUR, "ended_s": T + HOUR, "ended_by": "ben"}, 400),
+        ({"match": Match(scopes=("service=shop/*",)), "until_s": T + 15 * HOUR}, 10),
+        ({"match": Match(labels={"team": "other"}), "until_s": T + 15 * HOUR}, 400),
+        ({"recurs": Recurrence(at="06:00", duration_s=15 * HOUR)}, 10),  # T is at six o'clock
+        ({"recurs": Recurrence(at="06:00", duration_s=15 * HOUR, weekdays=("sun",))}, 400),
+    ],
+)
+def test_maintenance_teaches_nothing(history: Rig, changes: dict[str, Any], usual: float) -> None:
+    rig = after(history)
+    rig.heed(
+        Maintenance(
+            **{"id": "m", "by": "ana", "made_s": T, "match": Match(scopes=(WEB,)), "since_s": T, **changes}
+        )
+    )
+    assert baseline(rig) == pytest.approx(usual)
+
+
+def test_maintenance_of_the_file_teaches_nothing(history: Rig) -> None:
+    rule = MaintenanceRule.model_validate(
+        {"name": "m", "scopes": ["*"], "at": "06:00", "duration_s": 15 * HOUR, "weekdays": ["tue"]}
+    )
+    rig = Rig(Config(maintenance=(rule,)), state=history.state)
+    assert baseline(rig) == pytest.approx(10)
+    assert baseline(rig, "total") == pytest.approx(16)
+
+
+def test_a_plan_for_once_teaches_nothing_and_one_that_recurs_does(history: Rig) -> None:
+    rig = after(history)
+    rig.heed(plan(since_s=T, until_s=T + 15 * HOUR, ceiling_usd_per_hour=500.0))
+    assert baseline(rig) == pytest.approx(10)
+    rig.heed(plan(since_s=T, until_s=None, recurs=Recurrence(at="06:00", duration_s=15 * HOUR)))
+    assert baseline(rig) == pytest.approx(400)
+
+
+class TestNewNormal:
+    def test_what_was_before_counts_as_many_times_as_it_is_more_now(self, history: Rig) -> None:
+        """Not 7 of 24 hours at $10 and the rest at $400: all at $400, and the shape of the day is kept."""
+        rig = after(history)
+        rig.heed(feedback(Verdict.NEW_NORMAL))
+        assert baseline(rig) == pytest.approx(400)
+        [web] = [figures for figures in rig.burn.figures() if figures.scope == WEB]
+        assert web.spread_usd_per_hour == pytest.approx(0, abs=1e-6)
+        rig.heed(feedback(Verdict.NEW_NORMAL, ended_s=T + 15 * HOUR, ended_by="ben", until_s=T + 16 * HOUR))
+        rig.heed(feedback(Verdict.REAL, id="f2"))
+        assert baseline(rig) == pytest.approx(10)
+
+    @pytest.mark.parametrize(("learn_after_h", "hours"), [(6, 6), (2, 2), (12, 12)])
+    def test_it_is_learnt_within_the_hours_that_are_set(self, learn_after_h: int, hours: int) -> None:
+        rig = Rig(Config(burn=BurnSettings(learn_after_h=learn_after_h)), state=normal().state)
+        rig.heed(feedback(Verdict.NEW_NORMAL))
+        go_on(rig, T, hours - 1)
+        assert baseline(rig) == pytest.approx(10)
+        go_on(rig, rig.burn.evaluated_s, 1)
+        assert baseline(rig) == pytest.approx(400)
+
+    def test_the_last_word_counts(self, history: Rig) -> None:
+        """An incident was opened, and then it turned out to be here to stay; or the other way round."""
+        rig = after(history)
+        rig.heed(incident(opened_s=T + 60))
+        rig.heed(feedback(Verdict.NEW_NORMAL, made_s=T + 14 * HOUR))
+        assert baseline(rig) == pytest.approx(400)
+        rig.heed(incident(opened_s=T + 15 * HOUR))
+        assert baseline(rig) == pytest.approx(10)
+
+
 def test_a_restart_says_the_same(history: Rig) -> None:
     unbroken, broken = after(history), after(history)
     said = []
@@ -106,7 +216,8 @@ def test_a_restart_says_the_same(history: Rig) -> None:
 def test_what_can_not_be_read_is_passed_over() -> None:
     rig = Rig()
     for value in (b"", b"{}", b'{"kind": "plan"}', b"\xff", b"[" * 100_000):
-        rig.burn.heed(value)
+        rig.burn.heed(topics.COMMANDS, value)
+        rig.burn.heed(topics.INCIDENTS, value)
 
 
 class TestCeilings:

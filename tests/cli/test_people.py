@@ -163,7 +163,7 @@ async def test_what_makes_no_sense_is_told_in_a_sentence(
 async def test_a_verdict_is_shown_asked_for_saved_and_taken_back(run: Run, shop_at_work: Shop) -> None:
     assert await told(run, "feedback", "list") == "Nobody has said anything of an alert yet.\n"
     seen = await told(run, "feedback", "preview", CHECKOUT, "new_normal")
-    assert re.search(r"@\d+/page\S* was new normal\.\n- The baseline learns anew", seen)
+    assert re.search(r"@\d+/page\S* was new normal\.\n- The baseline takes its level", seen)
     assert "Of 1 alert of service=shop/checkout since 4 Dec 14:10 UTC, 1 would not have been told:" in seen
     assert re.search(r"1 Jan 14:0\d UTC page, up to \$\d+/h, \$\d+ beyond normal\n", seen)
     assert seen.endswith(f"To save it: burnline feedback save '{CHECKOUT}' new_normal\n")

@@ -4,11 +4,12 @@ import asyncio
 
 import pytest
 
+from stream.burn.people import TOPICS
 from stream.burn.stage import Burn
 from stream.config import Kafka
 from stream.schema import commands, topics
 from stream.schema.feedback import Feedback, Verdict
-from stream.shell.kafka.agents import TOLD
+from stream.shell.kafka.agents import heed
 from stream.shell.kafka.informed import InformedService
 from stream.shell.kafka.partition import Hooks
 from stream.shell.kafka.process import burn_kind
@@ -26,7 +27,7 @@ VERDICT = Feedback(
 
 
 def burn(cluster: Kafka, hooks: Hooks) -> InformedService:
-    return InformedService(cluster, burn_kind(configured(cluster)), hooks, told=TOLD)
+    return InformedService(cluster, burn_kind(configured(cluster)), hooks, told=TOPICS, tell=heed)
 
 
 def baseline(stages: list[Burn], evaluated_s: int) -> float | None:

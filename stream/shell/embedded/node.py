@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from stream.alerts.stage import Alerts
+from stream.burn.people import TOPICS
 from stream.burn.stage import Burn
 from stream.config import Config
 from stream.meter import price
@@ -55,8 +56,9 @@ class Node:
             crash.passed(name, "after-restore")
         for value in database.values(topics.CALIBRATIONS):
             self.meter.calibrate(value)
-        for value in database.values(topics.COMMANDS):
-            self.burn.heed(value)
+        for topic in TOPICS:
+            for value in database.values(topic):
+                self.burn.heed(topic, value)
         self._usage = database.position(_METER, topics.USAGE)
         self._passed = {topic: database.position("passed", topic) for topic in _PASSED_ON}
 
@@ -78,10 +80,10 @@ class Node:
         self.database.append([Output(topic, key, value)], now_ms)
         if topic in (topics.DEPLOYS, topics.COMMANDS):
             self.alerts.take(Batch(topic, 0, [value], [position], [now_ms], position + 1))
-            if topic == topics.COMMANDS:
-                self.burn.heed(value)
         elif topic == topics.CALIBRATIONS:
             self.meter.calibrate(value)
+        if topic in TOPICS:
+            self.burn.heed(topic, value)
 
     def flush(self, now_ms: int) -> None:
         """Carry what was taken as far as the windows and the detectors. Not durable before `commit`."""

@@ -6,16 +6,15 @@ rebalance comes, and goes back only to committed offsets: under kills and rebala
 and then, which a first version of this module has shown.
 """
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import faust
 from faust.app.base import BootStrategy
 
+from stream.burn.people import TOPICS
 from stream.burn.stage import Burn
 from stream.config import Kafka
-from stream.schema import topics
-from stream.shell.kafka.informed import InformedService, Tell
+from stream.shell.kafka.informed import InformedService
 from stream.shell.kafka.partition import Hooks, Kind, OwnedPartition
 from stream.stage import Batch, Stage
 
@@ -40,13 +39,10 @@ class App(faust.App):
         self.flow_control.resume()  # Faust's consumer would do it
 
 
-def _heed(stage: Stage, value: bytes) -> None:
+def heed(stage: Stage, topic: str, value: bytes) -> None:
+    """Tell a burn stage what it is to know beside `spend`."""
     if isinstance(stage, Burn):
-        stage.heed(value)
-
-
-TOLD: Final[Mapping[str, Tell]] = {topics.COMMANDS: _heed}
-"""What a burn stage is told beside `spend`, by topic."""
+        stage.heed(topic, value)
 
 
 def build_app(kafka: Kafka) -> Any:
@@ -59,7 +55,7 @@ class AgentService(InformedService):
     people ask for."""
 
     def __init__(self, app: Any, kafka: Kafka, kind: Kind, hooks: Hooks) -> None:
-        super().__init__(kafka, kind, hooks, told=TOLD)
+        super().__init__(kafka, kind, hooks, told=TOPICS, tell=heed)
         self._channel = app.channel(maxsize=_QUEUE)
         app.agent(self._channel, name=kind.name, concurrency=1)(self._work)
         app.service(self)

@@ -110,8 +110,8 @@ class Follower(Service):
         burn = self._make(source.partition)
         clock = settled.rows.get(windows.CLOCK)
         burn.restore(drained(settled.rows))
-        for value in self._replica.heeded():
-            burn.heed(value)
+        for topic, value in self._replica.heeded():
+            burn.heed(topic, value)
         self._replica.stages[source.partition] = burn
         position = windows.decode_clock(clock).position if clock is not None else 0
         if clock is not None and position < start:

@@ -1,6 +1,6 @@
 """Stages with side inputs: topics of one partition that every stage is told whole, beside what it reads."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -13,21 +13,30 @@ from stream.shell.kafka.state import committed_reader, restore
 from stream.shell.kafka.topics import full_name
 from stream.stage import Stage
 
-Tell = Callable[[Stage, bytes], None]
+Tell = Callable[[Stage, str, bytes], None]
+"""Tells a stage a record of a topic."""
 
 
 class InformedService(StageService):
     """One stage per owned partition, each told the newest record of every key of some topics before its first
-    record, and then what follows. `told` says by topic how a stage is told.
+    record, and then what follows.
 
     A record that is worked through again after a crash may meet a newer one of them than it did before.
     """
 
     def __init__(
-        self, kafka: Kafka, kind: Kind, hooks: Hooks, in_place: bool = False, *, told: Mapping[str, Tell]
+        self,
+        kafka: Kafka,
+        kind: Kind,
+        hooks: Hooks,
+        in_place: bool = False,
+        *,
+        told: Iterable[str],
+        tell: Tell,
     ) -> None:
         super().__init__(kafka, kind, hooks, in_place)
-        self._told = {TopicPartition(full_name(kafka, topic), 0): tell for topic, tell in told.items()}
+        self._told = {TopicPartition(full_name(kafka, topic), 0): topic for topic in told}
+        self._tell = tell
         self._known: dict[TopicPartition, dict[bytes, bytes]] = {source: {} for source in self._told}
         self._reader: Any = None
 
@@ -50,9 +59,9 @@ class InformedService(StageService):
                     if record.value is not None:
                         self._known[source][record.key] = record.value
                         for stage in self.partitions.stages().values():
-                            self._told[source](stage, record.value)
+                            self._tell(stage, self._told[source], record.value)
 
     def prepare(self, stage: Stage) -> None:
-        for source, tell in self._told.items():
+        for source, topic in self._told.items():
             for value in self._known[source].values():
-                tell(stage, value)
+                self._tell(stage, topic, value)

@@ -16,9 +16,9 @@ class MeterService(InformedService):
     """One meter per owned partition of `usage`, each told every calibration before its first record."""
 
     def __init__(self, kafka: Kafka, kind: Kind, hooks: Hooks, in_place: bool = True) -> None:
-        super().__init__(kafka, kind, hooks, in_place, told={topics.CALIBRATIONS: _calibrate})
+        super().__init__(kafka, kind, hooks, in_place, told=(topics.CALIBRATIONS,), tell=_calibrate)
 
 
-def _calibrate(stage: Stage, value: bytes) -> None:
+def _calibrate(stage: Stage, topic: str, value: bytes) -> None:
     if isinstance(stage, Meter) and (ignored := stage.calibrate(value)):
         _log.warning("%s: %s", topics.CALIBRATIONS, ignored)

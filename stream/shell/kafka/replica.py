@@ -95,6 +95,7 @@ class KafkaReplica:
             case topics.INCIDENTS:
                 incident = incidents_schema.decode(value)
                 self._incidents[incident.id] = incident
+                self._tell(topic, value)
             case topics.CALIBRATIONS:
                 if value is None:
                     self._calibrations.pop(key, None)
@@ -117,8 +118,11 @@ class KafkaReplica:
     def _take_command(self, value: bytes) -> None:
         command = commands_schema.decode(value)
         self._commands[commands_schema.key(command)] = command
+        self._tell(topics.COMMANDS, value)
+
+    def _tell(self, topic: str, value: bytes) -> None:
         for burn in self.stages.values():
-            burn.heed(value)
+            burn.heed(topic, value)
 
     def _take_proof(self, key: bytes, value: bytes | None) -> None:
         destination, row = notify_state.split_key(key)
@@ -139,9 +143,12 @@ class KafkaReplica:
             self._alerting.restore(StateRow(key, value) for key, value in self._alert_rows.items())
         return self._alerting
 
-    def heeded(self) -> list[bytes]:
-        """What people asked for, as records of `commands`: for a burn stage that joins."""
-        return [commands_schema.encode(command) for command in self._commands.values()]
+    def heeded(self) -> list[tuple[str, bytes]]:
+        """What people said, by topic and record: for a burn stage that joins."""
+        return [
+            *((topics.COMMANDS, commands_schema.encode(one)) for one in self._commands.values()),
+            *((topics.INCIDENTS, incidents_schema.encode(one)) for one in self._incidents.values()),
+        ]
 
     def commands(self) -> list[Command]:
         return [*self._fixed, *self._commands.values()]
