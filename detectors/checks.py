@@ -9,6 +9,7 @@ Each check raises AssertionError with one sentence. They use `detectors.views`, 
 import gc
 import pickletools
 import re
+import sys
 import tracemalloc
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -20,10 +21,6 @@ import numpy as np
 from pydantic import ValidationError
 
 from detectors.contract import (
-    DIGEST,
-    NONE,
-    PAGE,
-    TICKET,
     Detector,
     Drivers,
     Floats,
@@ -32,6 +29,7 @@ from detectors.contract import (
     View,
     due,
     every_s,
+    mistake_in,
 )
 from detectors.views import START_S, Event, arrays, columns, freeze, pick, synthetic_views
 
@@ -46,6 +44,9 @@ EVENTS: Final = (
     Event(1200, 7200, price=3, scopes=(4,)),
 )
 MEMORY_BUCKETS: Final = 5000
+WORK_BUCKETS: Final = 2000
+WORK_LOOKS: Final = 12
+_EFFORTS: Final = ("lines of Python", "bytes at once")
 # A list that keeps one float a bucket grows by 8 (reference) + 24 (float) = 32 bytes a bucket; half of that.
 HOARD_BYTES: Final = 16 * MEMORY_BUCKETS // 2
 
@@ -208,6 +209,52 @@ def check_bounded_memory(detector: type[Detector], params: Params) -> None:
     _require(grown_bytes < HOARD_BYTES, detector, f"its memory grew by {grown_bytes} bytes {when}")
 
 
+def check_constant_work(detector: type[Detector], params: Params) -> None:
+    """A bucket takes as many steps late as early, counted in lines of Python and in bytes that are held at
+    once: the same on every machine."""
+    instance = detector(params)
+    made = synthetic_views(scopes=5, duration_s=WORK_BUCKETS * 10, events=EVENTS)
+    quiet_s = START_S + max(event.end_s for event in EVENTS)
+    some_s = WORK_LOOKS * every_s(detector)
+    efforts: list[list[tuple[int, int]]] = [[], []]
+    for view in _due(detector, made):
+        early = quiet_s < view.time_s <= quiet_s + some_s
+        late = view.time_s > START_S + WORK_BUCKETS * 10 - some_s
+        if early or late:
+            efforts[late].append(_effort(instance, view))
+        else:
+            instance.observe(view)
+    early_effort, late_effort = (np.median(one or [(0, 0)], axis=0) for one in efforts)
+    for what, before, after in zip(_EFFORTS, early_effort, late_effort, strict=True):
+        grew = after > before * 1.2 + 100
+        _require(not grew, detector, f"a bucket takes {after:.0f} {what} where it took {before:.0f}")
+
+
+def _effort(instance: Detector, view: View) -> tuple[int, int]:
+    """Lines that are run to look at a view, and bytes that this needs at its peak."""
+    lines = 0
+
+    def count(frame: Any, event: str, argument: Any) -> Any:
+        nonlocal lines
+        lines += event == "line"
+        return count
+
+    before, was_tracing = sys.gettrace(), tracemalloc.is_tracing()
+    if not was_tracing:
+        tracemalloc.start()
+    tracemalloc.reset_peak()
+    held = tracemalloc.get_traced_memory()[0]
+    sys.settrace(count)
+    try:
+        instance.observe(view)
+    finally:
+        sys.settrace(before)
+        peak = tracemalloc.get_traced_memory()[1]
+        if not was_tracing:
+            tracemalloc.stop()
+    return lines, peak - held
+
+
 def check_view_untouched(detector: type[Detector], params: Params) -> None:
     """It does not write into the view, whose arrays are read-only and shared by all detectors."""
     instance = detector(params)
@@ -237,6 +284,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     check_new_scopes,
     check_odd_input,
     check_bounded_memory,
+    check_constant_work,
 )
 
 
@@ -266,31 +314,14 @@ def _observe(detector: type[Detector], instance: Detector, view: View) -> Scores
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         scores = instance.observe(view)
-        _check_consistent(detector, view, scores)
+        mistake = mistake_in(scores, view)
+        _require(not mistake, detector, mistake)
         for index in range(len(view.scopes)):
             if np.isfinite(scores.score[index]):
                 reason = instance.reason(view, scores, index)
                 sentence = isinstance(reason, str) and reason.strip() and "\n" not in reason
                 _require(sentence, detector, f"its reason {reason!r} is not one sentence")
     return _copy(scores)
-
-
-def _check_consistent(detector: type[Detector], view: View, scores: Scores) -> None:
-    count = len(view.scopes)
-    for name in ("score", "severity", "tier", "window_s", "onset_s"):
-        column = np.asarray(getattr(scores, name))
-        _require(column.shape == (count,), detector, f"{name} has shape {column.shape} for {count} scopes")
-        kind = "f" if name == "score" else "iu"
-        _require(column.dtype.kind in kind, detector, f"{name} holds {column.dtype}")
-    _require(not np.isinf(scores.score).any(), detector, "a score is infinite")
-    _require(np.isin(scores.severity, (NONE, DIGEST, TICKET, PAGE)).all(), detector, "a severity is unknown")
-    quiet = (scores.severity[~(scores.score >= 1)] == NONE).all()
-    _require(quiet, detector, "a severity is told where the score is below 1 or NaN")
-    in_range = (scores.tier >= 0) & (scores.tier < len(scores.tiers))
-    _require(in_range.all(), detector, f"a tier is no index into {tuple(scores.tiers)}")
-    _require((scores.window_s >= 0).all(), detector, "a window is negative")
-    begun = (scores.onset_s <= view.time_s).all()
-    _require(begun, detector, "an onset lies after the bucket that was judged")
 
 
 def _require_same(

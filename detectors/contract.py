@@ -221,3 +221,31 @@ def due(detector: object, last_s: int, time_s: int) -> bool:
     """Whether it looks at `time_s`, when the last look of all was at `last_s`."""
     every = every_s(detector)
     return time_s // every != last_s // every
+
+
+def mistake_in(scores: Scores, view: View) -> str:
+    """What is wrong with an answer to a view, in a few words; "" for a sound one."""
+    count = len(view.scopes)
+    for name in ("score", "severity", "tier", "window_s", "onset_s"):
+        column = np.asarray(getattr(scores, name))
+        if column.shape != (count,):
+            return f"{name} has shape {column.shape} for {count} scopes"
+        if column.dtype.kind not in ("f" if name == "score" else "iu"):
+            return f"{name} holds {column.dtype}"
+    if not all(isinstance(tier, str) for tier in scores.tiers):
+        return f"its tiers {tuple(scores.tiers)} are not all text"
+    rules = (
+        ("a score is infinite", np.isinf(scores.score)),
+        ("a severity is unknown", (scores.severity < NONE) | (scores.severity > PAGE)),
+        (
+            "a severity is told where the score is below 1 or NaN",
+            (scores.severity != NONE) & ~(scores.score >= 1),
+        ),
+        (
+            f"a tier is no index into {tuple(scores.tiers)}",
+            (scores.tier < 0) | (scores.tier >= len(scores.tiers)),
+        ),
+        ("a window is negative", scores.window_s < 0),
+        ("an onset lies after the bucket that was judged", scores.onset_s > view.time_s),
+    )
+    return next((sentence for sentence, broken in rules if broken.any()), "")

@@ -23,8 +23,28 @@ its threshold. Settings go into `burnline.yaml`, below `detectors` and the detec
 _TAIL = f"""\
 ## Your own
 
-Write a class that follows `detectors/contract.py`, run it through `detectors.check(YourDetector)` in a test,
-and let your package offer it by an entry point in the group `{GROUP}`, named as the detector is.
+A detector is a class that follows [the contract](../detectors/contract.py), in a package that offers it by
+an entry point in the group `{GROUP}`, named as the detector is. A small one, whole:
+[pyproject.toml](examples/static-limit/pyproject.toml), [the class](examples/static-limit/static_limit.py),
+[its test](examples/static-limit/test_static_limit.py). Installed beside burnline, it runs; its settings
+stand in `burnline.yaml` like any other's:
+
+    pip install ./docs/examples/static-limit
+
+    detectors:
+      static-limit: {{usd_per_hour: 400, scopes: ["service=ci/*"]}}
+
+`detectors.check(YourDetector)` says what does not hold, in one sentence: the same views give the same
+scores; none depends on what comes later; the memory and the work of a bucket stay the same; NaN, zero,
+negative and infinite values raise nothing and leave no trace; `save` gives plain bytes, no pickle, from
+which it goes on as if nothing had happened; the order of scopes does not matter, and new ones may come;
+what it is shown is left as it is.
+
+One that can't be loaded, lacks a method or gets a wrong setting is one sentence at the start; `enabled:
+false` leaves its package unloaded. One that raises later, or answers what makes no sense, is said once in
+the log and counted (`burnline_detector_failures_total`, alert `BurnlineDetectorFails`); it is asked again,
+and the others go on. One that never returns stops the stage: burnline runs its code, so install only what
+you trust.
 """
 
 _COLUMNS = ["setting", "default", "meaning"]

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from detectors.burn_vs_baseline import BurnVsBaseline
 from detectors.burn_vs_budget import BurnVsBudget
 from detectors.change_point import ChangePoint
-from detectors.contract import Detector, Params
+from detectors.contract import BUCKET_S, Detector, Params
 from detectors.egress import Egress
 from detectors.emergency import Emergency
 from detectors.growth import Growth
@@ -29,6 +29,7 @@ from detectors.step import Step
 from detectors.unit_cost import UnitCost
 
 GROUP: Final = "burnline.detectors"
+_METHODS: Final = ("observe", "reason", "save", "load")
 BUILT_IN: Final[tuple[type[Detector], ...]] = (
     Step, BurnVsBaseline, BurnVsBudget, Emergency, Growth, Egress, UnitCost, ChangePoint, SeasonalAnomaly,
     Ratio, Policy,
@@ -64,20 +65,24 @@ def build(name: str, settings: Mapping[str, Any]) -> Detector:
     out of range, and a package whose detector can't be loaded or is called otherwise.
     """
     detector = find(name)
-    return detector(_params(detector, settings))
+    return _made(detector, _params(detector, settings))
 
 
 def build_all(settings: Mapping[str, Mapping[str, Any]]) -> list[Detector]:
-    """Every detector that is not switched off by `enabled: false`, with its settings by name.
+    """Every detector that is not switched off by `enabled: false`, with its settings by name. Code of a
+    package whose detector is switched off is not even loaded.
 
     Raises ValueError as `build` does, for settings of a detector that does not exist too.
     """
     without_view = {kind.name for kind in WITHOUT_VIEW}
     for kind_without_view in WITHOUT_VIEW:
         settings_of(kind_without_view, settings)
-    kinds = [find(name) for name in sorted({*all_names(), *settings} - without_view)]
-    chosen = [(kind, _params(kind, settings.get(kind.name, {}))) for kind in kinds]
-    return [kind(params) for kind, params in chosen if params.enabled]
+    off = {name for name in all_names() if settings.get(name, {}).get("enabled") is False}
+    off -= {kind.name for kind in BUILT_IN}  # their other settings are looked at all the same
+    names = sorted({*all_names(), *settings} - without_view - off)
+    kinds = [(find(name), settings.get(name, {})) for name in names]
+    chosen = [(kind, _params(kind, given)) for kind, given in kinds]
+    return [_made(kind, params) for kind, params in chosen if params.enabled]
 
 
 def find(name: str) -> type[Detector]:
@@ -90,12 +95,36 @@ def find(name: str) -> type[Detector]:
         try:
             loaded: type[Detector] = entry.load()
         except Exception as error:  # any code may run here; its author is told, the monitor's user too
-            raise ValueError(f"{origin} cannot be loaded ({error}): mend or remove the package") from error
+            raise ValueError(
+                f"{origin} cannot be loaded ({error}): mend or remove the package, or switch it off "
+                f"with detectors.{name}.enabled: false"
+            ) from error
         called = getattr(loaded, "name", None)
         if called != name:
             raise ValueError(f"{origin} calls itself {called!r}: give the class and its entry point one name")
+        missing = [method for method in _METHODS if not callable(getattr(loaded, method, None))]
+        params = getattr(loaded, "params_type", None)
+        if not (isinstance(params, type) and issubclass(params, Params)):
+            missing.append("params_type")
+        every = getattr(loaded, "every_s", BUCKET_S)
+        if not isinstance(every, int) or every < BUCKET_S or every % BUCKET_S:
+            missing.append("every_s of whole tens of seconds")
+        if missing:
+            raise ValueError(
+                f"{origin} has no {' and no '.join(missing)}: run it through detectors.check, or remove it"
+            )
         return loaded
     raise ValueError(f"there is no detector {name!r}; {_nearest(name, all_names())}")
+
+
+def _made(kind: type[Detector], params: Params) -> Detector:
+    try:
+        return kind(params)
+    except Exception as error:  # any code may run here
+        raise ValueError(
+            f"detector {kind.name!r} cannot be made with these settings ({error!r}): mend its package, or "
+            f"switch it off with detectors.{kind.name}.enabled: false"
+        ) from error
 
 
 def _params(kind: type[Kind], settings: Mapping[str, Any]) -> Params:

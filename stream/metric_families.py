@@ -89,6 +89,12 @@ FAMILIES: Final = (
     Family("burnline_unpriced_estimates_total", _PARTITION, "", "Accepted estimates without cost or price."),
     Family("burnline_dead_letters_total", ("partition", "reason"), "", "Rejected estimates by reason."),
     Family("burnline_overflow_usd_total", _PARTITION, "usd", "Cost of scopes over the cap, kept in other."),
+    Family(
+        "burnline_detector_failures_total",
+        ("partition", "detector"),
+        "",
+        "Times that a detector raised, or gave an answer that makes no sense, since the process began.",
+    ),
     Family("burnline_too_late_usd_total", _PARTITION, "usd", "Cost so late that no window holds its time."),
     Family(
         "burnline_watermark_lag_seconds",

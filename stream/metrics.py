@@ -64,6 +64,7 @@ class Metrics:
         self._figures: dict[int, tuple[Figures, ...]] = {}
         self._counters: dict[int, Counters] = {}
         self._windows_nusd: dict[int, tuple[int, int]] = {}
+        self._failures: dict[int, dict[str, int]] = {}
         self._alerts: Counter[tuple[str, str]] | None = None
         self._feedback: Counter[tuple[str, str]] = Counter()
         self._watermarks: dict[tuple[str, int], tuple[float, float]] = {}
@@ -121,6 +122,11 @@ class Metrics:
         with self._lock:
             self._windows_nusd[partition] = (overflow_nusd, too_late_nusd)
 
+    def observe_detectors(self, partition: int, failures: Mapping[str, int]) -> None:
+        """How often each detector of a burn partition has failed since the process began."""
+        with self._lock:
+            self._failures[partition] = dict(failures)
+
     def observe_alerts(self, active: Iterable[Alert], commands: Iterable[Command] = ()) -> None:
         """Every alert that is not resolved, and what people asked for."""
         counted = Counter((str(alert.severity), str(alert.state)) for alert in active)
@@ -164,6 +170,7 @@ class Metrics:
             elif stage == "burn":
                 self._figures.pop(partition, None)
                 self._windows_nusd.pop(partition, None)
+                self._failures.pop(partition, None)
             elif stage == "alerts":
                 self._alerts, self._feedback = None, Counter()
 
@@ -231,7 +238,7 @@ class Metrics:
 
     def _samples(self) -> Iterator[Sample]:
         with self._lock:
-            simple = list(self._simple_samples())
+            simple = [*self._simple_samples(), *self._failure_samples()]
             counters = dict(self._counters)
             partitions = list(self._figures.values())
             ratios = dict(self._reconciled)
@@ -246,6 +253,11 @@ class Metrics:
             yield Sample("burnline_reconcile_ratio", key, ratios[key])
         yield Sample("burnline_scopes", (), len(figures))
         yield Sample("burnline_series_dropped", (), dropped + max(0, len(ratios) - MAX_RECONCILED))
+
+    def _failure_samples(self) -> Iterator[Sample]:
+        for partition, failures in self._failures.items():
+            for detector, count in failures.items():
+                yield Sample("burnline_detector_failures_total", (str(partition), detector), count)
 
     def _simple_samples(self) -> Iterator[Sample]:
         for partition, (overflow, too_late) in self._windows_nusd.items():

@@ -23,7 +23,7 @@ from stream.burn.parts import split
 from stream.burn.people import People
 from stream.burn.policies import Policies
 from stream.burn.prices import Prices
-from stream.burn.signals import Signals, Verdict
+from stream.burn.signals import Failure, Signals, Verdict
 from stream.burn.sources import RECENT_S, Sources, held
 from stream.burn.view import Look, Lookout
 from stream.burn.windows import Windows
@@ -121,7 +121,7 @@ class Burn:
                 name = row.key.removeprefix(schema.DETECTOR_PREFIX).decode()
                 if name in self.signals.detectors:
                     self._learnt[name] = row.value
-                    self.signals.detectors[name].load(row.value)
+                    self._load(name, row.value)
             elif row.key.startswith(schema.SOURCE_PREFIX):
                 self._sources.restore(row.value)
             elif row.key.startswith(schema.PRICE_PREFIX):
@@ -139,6 +139,19 @@ class Burn:
         self.windows.overflow_nusd = self._clock.overflow_nusd
         if self._clock.evaluated_s >= 0:
             self._last = self._lookout.look(self._clock.evaluated_s)
+
+    @property
+    def failures(self) -> dict[str, Failure]:
+        """By detector, how it has failed since this process began."""
+        return self.signals.failures
+
+    def _load(self, name: str, state: bytes) -> None:
+        """Have a detector go on from its state. Another version of it may not know that any more."""
+        try:
+            self.signals.detectors[name].load(state)
+        except Exception as error:
+            self.signals.failed(name, f"could not read its state, and begins anew ({error!r:.500})")
+            self.signals.detectors[name] = registry.build(name, self._config.detectors.get(name, {}))
 
     def take(self, batch: Batch) -> None:
         for value in batch.values:
@@ -167,9 +180,9 @@ class Burn:
         commit.state = [*self.windows.changes(), *self._sources.changes(), *self._prices.changes()]
         if self._evaluations:
             commit.state.append(StateRow(schema.ACTIVE, self.signals.save()))
-            for name, detector in self.signals.detectors.items():
-                learnt = detector.save()
-                if learnt != self._learnt.get(name, b""):
+            for name in self.signals.detectors:
+                learnt = self.signals.learnt(name)
+                if learnt is not None and learnt != self._learnt.get(name, b""):
                     self._learnt[name] = learnt
                     commit.state.append(StateRow(schema.DETECTOR_PREFIX + name.encode(), learnt))
         commit.state.append(StateRow(schema.CLOCK, schema.encode_clock(clock)))

@@ -205,6 +205,33 @@ class HoardsInSecret(SavesEverything):
         self.mean = json.loads(state)
 
 
+class SlowsDown(Sound):
+    """Keeps one number only, and counts up to it each time."""
+
+    def __init__(self, params: Params) -> None:
+        super().__init__(params)
+        self.buckets = 0
+
+    def observe(self, view: View) -> Scores:
+        self.buckets += 1
+        for _ in range(self.buckets):
+            pass
+        return super().observe(view)
+
+    def save(self) -> bytes:
+        return json.dumps([self.mean, self.buckets]).encode()
+
+    def load(self, state: bytes) -> None:
+        self.mean, self.buckets = json.loads(state)
+
+
+class SlowsDownInC(SlowsDown):
+    def observe(self, view: View) -> Scores:
+        np.arange(self.buckets).sum()
+        self.buckets += 1
+        return Sound.observe(self, view)
+
+
 class PagesBelowItsThreshold(Sound):
     def answer(self, view: View, score: Floats) -> Scores:
         told = super().answer(view, score)
@@ -257,6 +284,8 @@ def test_a_sound_detector_with_memory_passes() -> None:
         (Infinite, "a score is infinite"),
         (SavesEverything, r"save\(\) grew from \d+ to \d+ bytes from bucket 2500 to 5000"),
         (HoardsInSecret, "its memory grew by"),
+        (SlowsDown, "a bucket takes [0-9]+ lines of Python where it took"),
+        (SlowsDownInC, "a bucket takes [0-9]+ bytes at once where it took"),
         (PagesBelowItsThreshold, "a severity is told where the score is below 1 or NaN"),
         (OnsetToCome, "an onset lies after the bucket that was judged"),
         (TierOfNothing, "a tier is no index into"),

@@ -95,6 +95,7 @@ def feed(metrics: Metrics, now_ms: int, tick: int) -> None:
     for partition in (0, 1):
         metrics.observe_counters(partition, counters(1000 + 100 * tick))
     metrics.observe_windows(0, 0, 0)
+    metrics.observe_detectors(0, {"step": 0})
     metrics.observe_alerts([alert()], [feedback("1")])
     for stage in ("meter", "burn", "alerts"):
         metrics.observe_watermark(stage, 0, now_ms - 4000, now_ms)

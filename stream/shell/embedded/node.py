@@ -18,6 +18,7 @@ from stream.schema import topics
 from stream.schema.alerts import ACTION, Alert
 from stream.shell import crash
 from stream.shell.embedded.database import Database
+from stream.shell.troubles import Troubles
 from stream.stage import Batch, Commit, Output, Stage
 
 # Where a process can be made to die (see `crash`), by the stage that passes the point.
@@ -50,6 +51,7 @@ class Node:
         self._timed = timed
         self._stages: dict[str, Stage] = {_METER: self.meter, _BURN: self.burn, _ALERTS: self.alerts}
         self._fed = False
+        self._troubles = Troubles()
         for name, stage in self._stages.items():
             crash.passed(name, "before-restore")
             stage.restore(database.read_state(name))
@@ -102,6 +104,7 @@ class Node:
         self.database.commit()
         self._passed_point("node", "after-commit")
         self._fed = False
+        self._troubles.tell(self.burn.failures)
         return told
 
     def _passed_point(self, stage: str, point: str) -> None:

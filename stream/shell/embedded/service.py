@@ -161,6 +161,7 @@ class Service:
         node, metrics = self.node, self.metrics
         metrics.observe_counters(0, node.meter.counters)
         metrics.observe_windows(0, node.burn.windows.overflow_nusd, node.burn.windows.late_nusd)
+        metrics.observe_detectors(0, {name: one.count for name, one in node.burn.failures.items()})
         metrics.observe_alerts(node.alerts.active(), node.alerts.commands())
         metrics.observe_watermark("meter", 0, node.meter.watermark_ms, now_ms)
         metrics.observe_watermark("burn", 0, node.burn.evaluated_s * 1000, now_ms)

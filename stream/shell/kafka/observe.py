@@ -22,6 +22,7 @@ from stream.schema import topics
 from stream.shell.kafka.partition import Hooks, now_ms
 from stream.shell.kafka.state import committed_reader
 from stream.shell.kafka.topics import full_name
+from stream.shell.troubles import Troubles
 from stream.stage import Commit, Stage
 
 # Figures of 10,000 scopes take about half a second to work out. They change at each closed bucket, every
@@ -45,6 +46,7 @@ class Observer:
         self.positions: dict[tuple[str, int], int] = {}
         """The next offset to read of each (topic, partition) that is read here, as committed."""
         self._monotonic = monotonic
+        self._troubles = Troubles()
         self._built: dict[Stage, list[Callable[[], None]]] = {}
         self._figures: dict[int, tuple[int, float]] = {}
         hooks.on_build.append(self._copy)
@@ -80,6 +82,10 @@ class Observer:
                 yield partial(
                     metrics.observe_windows, stage.partition, windows.overflow_nusd, windows.late_nusd
                 )
+                failures = dict(stage.failures)
+                counts = {name: one.count for name, one in failures.items()}
+                yield partial(metrics.observe_detectors, stage.partition, counts)
+                yield partial(self._troubles.tell, failures)
                 yield self._watermark("burn", stage.partition, stage.evaluated_s * 1000)
                 if self._figures_are_due(stage):
                     yield partial(metrics.observe_figures, stage.figures(), stage.partition)
