@@ -75,8 +75,9 @@ class Need:
 
 def measured(figures: Sequence[Figure], per_cpu_s: float, variant: Variant, meter_mib: float) -> Measured:
     """From a run at scale; `per_cpu_s` is what the meter did of that kind of message."""
-    sizes = (10_000, 50_000)
-    few, many = (find(figures, "worker: memory, peak", f"{scopes:,} scopes") for scopes in sizes)
+    peaks = [one for one in figures if one.group == "worker: memory, peak"]
+    sizes = [int(one.name.removesuffix(" scopes").replace(",", "")) for one in peaks]
+    few, many = (one.value for one in peaks)
     scope_mib = (many - few) / (sizes[1] - sizes[0])
     size = f"{sizes[0]:,} scopes"
     work = generate(variant, 10_000)

@@ -38,6 +38,11 @@ def test_a_quick_run_measures_everything_once() -> None:
     assert all(one.value > 0 for one in found if one.name != "100 to 200 scopes"), found
 
 
+def test_the_documented_figures_are_those_on_record() -> None:
+    page = record.PAGE.read_text("utf-8").partition(record.BEGIN_SCALE)[2].partition(record.END)[0]
+    assert page == record.scale_table(msgspec.json.decode(record.SCALE.read_bytes(), type=list[Figure]))
+
+
 def test_a_quantile_is_a_value_that_was_measured() -> None:
     values = [5.0, 1.0, 4.0, 2.0, 3.0]
     assert (quantile(values, 0.5), quantile(values, 0.99), quantile(values, 0.0)) == (3.0, 5.0, 1.0)
