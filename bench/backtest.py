@@ -20,6 +20,7 @@ from stream.backtest.play import Backtest
 from stream.backtest.thresholds import SCALES
 from stream.collect.reader import UsageMessage
 from stream.config import Config
+from stream.shell.garbage import collect_rarely
 
 SERVICES: Final = 420  # of 18 teams, in 60 namespaces, one account: 500 scopes
 START_S: Final = 1_790_553_600
@@ -85,6 +86,7 @@ def main(
     Example: python -m bench.backtest --days 35 --hours 6 --rounds 3
     """
     if one:
+        collect_rarely()  # as the command does
         print(*play(days, hours, one == "sweep"))
         return
     found: dict[str, list[list[float]]] = {"sweep": [], "plain": []}
