@@ -182,7 +182,10 @@ def _proposed(action: Action, today_s: int) -> list[str]:
 
 
 def _how_sure(alert: Alert) -> str:
-    kind = "no baseline yet" if alert.baseline_usd_per_hour is None else f"baseline by {alert.baseline_kind}"
+    if alert.baseline_usd_per_hour is None:
+        kind = "no baseline yet, only budgets and plans watch it"
+    else:
+        kind = f"baseline by {alert.baseline_kind}"
     if alert.calibration == 1.0:
         return f"{kind}; estimates not yet calibrated by an invoice"
     return f"{kind}; estimates calibrated ×{alert.calibration:.3g} by invoices"
