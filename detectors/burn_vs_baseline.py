@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from detectors.contract import PAGE, TICKET, Floats, Ints, Params, Scores, View
+from detectors.explained import moved
 from detectors.scoring import decide, known, onset, usd, window_name
 
 # The long window proves that it lasts, the short one that it still goes on (SRE workbook, chapter 5).
@@ -41,7 +42,8 @@ class BurnVsBaseline:
     Score: the burn rate divided by the threshold, which is the larger of ratio × baseline and
     baseline + `floor_usd_per_hour`; the lower of the two windows counts. The baseline is what was expected
     over the very same window, so that a nightly batch is compared with the nights before. NaN where
-    one of the windows, or what is expected in it, is not known.
+    one of the windows, or what is expected in it, is not known. Work that moved within the day scores nothing
+    (`detectors.explained`).
 
     The window told is the long one. Onset: the age that the long window's excess has at the short one's rate.
 
@@ -73,6 +75,12 @@ class BurnVsBaseline:
             limit = np.maximum(ratio * normal, normal + self._params.floor_usd_per_hour)
             return np.maximum(burn[window_s], 0.0) / limit
 
+        late = moved(view)
+
+        def score(short_s: int, long_s: int, ratio: float) -> Floats:
+            lower = np.minimum(over(short_s, ratio), over(long_s, ratio))
+            return np.where(late, np.minimum(lower, 0.0), lower)
+
         def began_s(short_s: int, long_s: int) -> Ints:
             short, long = (burn[window_s] - expected[window_s] for window_s in (short_s, long_s))
             return onset(view.time_s, short_s, short, long_s, long)
@@ -80,7 +88,7 @@ class BurnVsBaseline:
         return decide(
             view.time_s,
             scores=[
-                np.minimum(over(short_s, ratio), over(long_s, ratio))
+                score(short_s, long_s, ratio)
                 for (short_s, long_s), ratio in zip(WINDOWS, self._ratios, strict=True)
             ],
             severities=(PAGE, TICKET),

@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from detectors.contract import TICKET, Floats, Ints, Params, Scores, View
+from detectors.explained import moved, tide
 from detectors.scoring import known, usd
 
 HOUR_S: Final = 3600
@@ -46,8 +47,9 @@ class ChangePoint:
     The threshold is what a shift of one unit adds in `hours`: 0.5 × 12 × hours. Score: the sum divided by the
     threshold, or the last hour's excess in halves of a unit if that is less, so that it ends with its cause.
 
-    NaN before the baseline knows the hour of the day (3 days): the season would look like steps. What lasts
-    becomes the baseline within days or weeks, and the ticket resolves.
+    What is normal rises with the tide, and work that moved within the day adds nothing
+    (`detectors.explained`). NaN before the baseline knows the hour of the day (3 days): the season would look
+    like steps. What lasts becomes the baseline within days or weeks, and the ticket resolves.
 
     Only steps up: spend that falls away is a saving, or a source that went silent.
 
@@ -83,13 +85,15 @@ class ChangePoint:
         more = count - len(self._sum)
         self._sum = np.concatenate([self._sum, np.zeros(more)])
         self._since = np.concatenate([self._since, np.full(more, look)])
-        unit = self._unit(view)
-        excess = known(view.burn_usd_per_hour[300]) - known(view.expected_usd_per_hour[300])
+        lifted = tide(view)
+        unit = self._unit(view, lifted)
+        excess = known(view.burn_usd_per_hour[300]) - lifted * known(view.expected_usd_per_hour[300])
         added = np.minimum(excess / unit, MOST) - SLACK
+        added = np.where(moved(view), np.minimum(added, -SLACK), added)
         total = np.clip(self._sum + np.nan_to_num(added), 0.0, OVERFULL * self._threshold)
         self._since = np.where(self._sum > 0, self._since, look - 1)
         self._sum = total
-        hour = known(view.burn_usd_per_hour[HOUR_S]) - known(view.expected_usd_per_hour[HOUR_S])
+        hour = known(view.burn_usd_per_hour[HOUR_S]) - lifted * known(view.expected_usd_per_hour[HOUR_S])
         score = known(np.minimum(total / self._threshold, np.maximum(hour / (unit / 2), 0.0)))
         fires = score >= 1
         zero = np.zeros(count, np.int64)
@@ -122,9 +126,9 @@ class ChangePoint:
         self._sum = np.frombuffer(sums, "<f8").astype(np.float64)
         self._since = np.frombuffer(since, "<i8").astype(np.int64)
 
-    def _unit(self, view: View) -> Floats:
+    def _unit(self, view: View, lifted: Floats) -> Floats:
         """The shift that matters, in US dollars per hour; NaN where the baseline is too young."""
-        normal = np.maximum(known(view.expected_usd_per_hour[300]), 0.0)
+        normal = lifted * np.maximum(known(view.expected_usd_per_hour[300]), 0.0)
         spread = known(view.spread_usd_per_hour)
         unit = np.maximum(
             np.maximum(self._params.share * normal, 2 * spread), self._params.floor_usd_per_hour

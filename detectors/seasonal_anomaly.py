@@ -6,6 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from detectors.contract import TICKET, Floats, Params, Scores, View
+from detectors.explained import moved, tide
 from detectors.scoring import decide, known, onset, usd
 
 HALF_HOUR_S: Final = 1800
@@ -40,7 +41,8 @@ class SeasonalAnomaly:
     Score: the excess of the last hour over what this hour of the week usually spends, divided by the largest
     of `sigmas` × spread, `share` × usual and `floor_usd_per_hour`. The spread is the larger of that over the
     last day and that of this very hour over up to 5 weeks. The last half hour counts too, the lower of both,
-    so that it ends with its cause. NaN before the baseline knows the hour of the week (2 weeks).
+    so that it ends with its cause. NaN before the baseline knows the hour of the week (2 weeks). What is
+    usual rises with the tide, and work that moved within the day counts for nothing (`detectors.explained`).
 
     It sees what a day hides: a Sunday that spends like a Monday is no record, and below what
     `burn-vs-baseline` asks for. Only more, not less: what is missing is a saving, or a silent source.
@@ -70,12 +72,14 @@ class SeasonalAnomaly:
         self._params = params
 
     def observe(self, view: View) -> Scores:
-        least = self._least(view)
+        lifted = tide(view)
+        least = self._least(view, lifted)
         excess = {
-            window_s: known(view.burn_usd_per_hour[window_s]) - _usual(view, window_s)
+            window_s: known(view.burn_usd_per_hour[window_s]) - lifted * _usual(view, window_s)
             for window_s in (HALF_HOUR_S, HOUR_S)
         }
         score = np.maximum(np.minimum(excess[HALF_HOUR_S], excess[HOUR_S]), 0.0) / least
+        score = np.where(moved(view), np.minimum(score, 0.0), score)
         return decide(
             view.time_s,
             scores=[known(score)],
@@ -87,10 +91,11 @@ class SeasonalAnomaly:
 
     def reason(self, view: View, scores: Scores, index: int) -> str:
         usual, burn = float(_usual(view, HOUR_S)[index]), float(view.burn_usd_per_hour[HOUR_S][index])
+        lifted = tide(view)
+        limit = usual * float(lifted[index]) + float(self._least(view, lifted)[index])
         return (
             f"Spent {usd(burn)}/h over the last hour, where this hour of"
-            f" the week usually has {usd(usual)}/h and"
-            f" {usd(usual + float(self._least(view)[index]))}/h is the limit."
+            f" the week usually has {usd(usual)}/h and {usd(limit)}/h is the limit."
         )
 
     def save(self) -> bytes:
@@ -99,8 +104,8 @@ class SeasonalAnomaly:
     def load(self, state: bytes) -> None:
         """Nothing to take up: all that it needs is in the view."""
 
-    def _least(self, view: View) -> Floats:
-        usual = _usual(view, HOUR_S)
+    def _least(self, view: View, lifted: Floats) -> Floats:
+        usual = lifted * _usual(view, HOUR_S)
         weeks = np.nan_to_num(known(view.week_spread_usd_per_hour))
         spread = np.maximum(known(view.spread_usd_per_hour), weeks)
         least = np.maximum(self._params.sigmas * spread, self._params.share * usual)

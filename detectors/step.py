@@ -6,6 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from detectors.contract import BUCKET_S, NONE, PAGE, RECENT_BUCKETS, Floats, Ints, Params, Scores, View
+from detectors.explained import moved, tide
 from detectors.scoring import known, usd
 
 # How far the data may lag: a 60 s sample that arrives 60 s after its end is 120 s old at its start.
@@ -48,7 +49,8 @@ class Step:
 
     Score: the excess over the baseline, divided by the least excess that matters, which is the largest of
     `sigmas` × spread, (`ratio` - 1) × baseline, `floor_usd_per_hour` and what the dearest hour of a normal
-    day is above the baseline, all in US dollars per hour: a batch that runs at another hour wakes nobody.
+    day is above the baseline, all in US dollars per hour: a batch that runs at another hour wakes nobody
+    (`detectors.explained` says which do, and by how much the baseline rises where many of its like do).
     At 1 it pages. Over 30 and 60 s, which one sample may fill, it takes 1.5 × `sigmas`. NaN where the
     baseline or its spread is not known: a scope that is quite new is watched by its budget and by the
     wider scopes that it belongs to.
@@ -88,7 +90,7 @@ class Step:
 
     def observe(self, view: View) -> Scores:
         rates = _rates(view)
-        baseline = np.maximum(known(view.baseline_usd_per_hour), 0.0)
+        baseline = tide(view) * np.maximum(known(view.baseline_usd_per_hour), 0.0)
         end = _end_of_data(rates)
         matters = self._least_excess(view, baseline)
         levels = _levels(rates, end, baseline, matters)
@@ -99,6 +101,7 @@ class Step:
         everyone = np.arange(len(view.scopes))
         best = table.argmax(axis=0)
         score = table[best, everyone]
+        score = np.where(moved(view), np.minimum(score, 0.0), score)
         fires = score >= 1
         onset_s = np.full(len(everyone), view.time_s)
         if fires.any():
@@ -117,7 +120,7 @@ class Step:
 
     def reason(self, view: View, scores: Scores, index: int) -> str:
         window_s = int(scores.window_s[index])
-        baseline = max(float(view.baseline_usd_per_hour[index]), 0.0)
+        baseline = max(float(view.baseline_usd_per_hour[index]), 0.0) * float(tide(view)[index])
         least_of = dict(zip(WINDOWS, self._least_excess(view, np.asarray([baseline]), index), strict=True))
         least = float(least_of[window_s // BUCKET_S][0])
         excess = float(scores.score[index]) * least

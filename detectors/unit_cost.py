@@ -45,7 +45,9 @@ class UnitCost:
     counts, so that it ends with its cause. (The deviation is worked out only beyond the other two.) NaN where
     the driver is not used now or not known for 6 hours.
 
-    The mix counts too: a service that moves to dearer machines has a higher unit cost at the same prices.
+    Half of what it costs more must show in what the scope spends beyond its baseline, where it has one: a
+    failover to fewer, larger machines costs the same. The mix counts too: a service that moves to dearer
+    machines has a higher unit cost at the same prices.
     After 12 hours the new unit cost is the median, and the ticket resolves: it is the new normal.
 
     The window told is an hour. Onset: the first of the whole hours without a break that are over by half as
@@ -74,7 +76,7 @@ class UnitCost:
 
     def observe(self, view: View) -> Scores:
         def judge(drivers: Drivers) -> tuple[Floats, Ints]:
-            judged = _Judged(self._params, drivers)
+            judged = _Judged(self._params, view, drivers)
             return judged.score, judged.onset_s(view.time_s)
 
         score, onset_s = by_rows(view.drivers, np.arange(len(view.drivers.scope)), judge)
@@ -82,7 +84,7 @@ class UnitCost:
 
     def reason(self, view: View, scores: Scores, index: int) -> str:
         drivers = view.drivers.of(index)
-        judged = _Judged(self._params, drivers)
+        judged = _Judged(self._params, view, drivers)
         row = int(worst(len(view.scopes), drivers, judged.score)[1][index])
         now, usual = float(judged.hour_usd[row]), float(judged.usual_usd[row])
         many = usual < THOUSANDS
@@ -103,7 +105,7 @@ class UnitCost:
 class _Judged:
     """Columns over the rows of some drivers."""
 
-    def __init__(self, params: UnitCostParams, drivers: Drivers) -> None:
+    def __init__(self, params: UnitCostParams, view: View, drivers: Drivers) -> None:
         self.hours_usd = _over(known(drivers.hours_usd), known(drivers.hours))
         self.usual_usd = _median(self.hours_usd)
         self.quantity_per_hour, self.hour_usd = _recent(drivers, HOUR_S)
@@ -117,6 +119,11 @@ class _Judged:
         deviation = params.sigmas * MAD_TO_SIGMA * _median(away)
         self.least_usd[far] = np.maximum(self.least_usd[far], deviation)
         self.score = np.maximum(_over(over, self.least_usd), 0.0)
+        # Fewer and larger machines are dearer a piece, and cost the same: the money must be spent too.
+        more_usd = (self.hour_usd - self.usual_usd) * self.quantity_per_hour
+        spent = known(view.burn_usd_per_hour[HOUR_S]) - known(view.expected_usd_per_hour[HOUR_S])
+        seen = _over(spent[drivers.scope], more_usd / 2)
+        self.score = np.where(seen < 1, np.minimum(self.score, np.maximum(seen, 0.0)), self.score)
 
     def onset_s(self, time_s: int) -> Ints:
         midway = self.usual_usd + self.least_usd / 2

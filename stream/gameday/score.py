@@ -99,15 +99,20 @@ def outcome(seed: int, scenario: str, monitor: str, case: Case, said: list[Call]
     found.lost_usd = float(excess[: max(until, 0)].sum())
     if first is not None:
         _describe(found, first, case, truth, numbers, begin_s)
+    paged: set[str] = set()  # a ticket that becomes a page wakes people as well, once
     for call in said:
         fine = call in right and _fine(call, case, first)
+        new = call.new
         if call.severity == "page":
-            found.pages += fine and call.new
-            found.false_pages += not fine and call.new
+            new = new or (case.expected != "page" and call.scope not in paged)
+            paged.add(call.scope)
+        if call.severity == "page":
+            found.pages += fine and new
+            found.false_pages += not fine and new
         elif call.severity == "ticket":
-            found.tickets += fine and call.new
-            found.false_tickets += not fine and call.new
-        if not fine and call.new and call.severity != "digest":
+            found.tickets += fine and new
+            found.false_tickets += not fine and new
+        if not fine and new and call.severity != "digest":
             found.false += (f"{call.severity} {call.scope} {call.time_s - begin_s:+,d} s",)
     return found
 

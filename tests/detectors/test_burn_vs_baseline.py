@@ -32,7 +32,8 @@ def judge(view: View, **params: float) -> tuple[float, int, str]:
     ],
 )
 def test_both_windows_must_be_over(burn: dict[int, float], expected: tuple[float, int, str]) -> None:
-    score, severity, tier = judge(steady(burn=burn))
+    # A day that holds these six hours and is else as it should be: no work of it was missing before.
+    score, severity, tier = judge(steady(burn=burn | {86_400: (18 * 10.0 + 6 * burn[21600]) / 24}))
     assert score == pytest.approx(expected[0])
     assert (severity, tier) == expected[1:]
 
@@ -41,7 +42,7 @@ def test_each_window_is_compared_with_its_own_expectation() -> None:
     # A nightly batch: $100/h, as in all nights before.
     batch = {300: 100.0, 3600: 90.0, 21600: 40.0}
     assert judge(steady(burn=batch, expected=batch))[1] == NONE
-    assert judge(steady(burn=batch))[1] == PAGE
+    assert judge(steady(burn=batch | {86_400: 17.5}))[1] == PAGE
 
 
 def test_40_cents_an_hour_never_fire_however_many_times_normal() -> None:

@@ -74,3 +74,8 @@ def test_cheap_things_may_get_dearer() -> None:
         events=[Event(START, END, price=2)],
     )  # fmt: skip
     assert not any(detector.observe(view).severity.any() for view in cheap)
+
+
+def test_fewer_and_dearer_machines_for_the_same_money_do_not() -> None:
+    larger = Event(START, END, factor=0.5, price=2)
+    assert not tickets(watch(larger))
