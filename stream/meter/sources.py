@@ -209,13 +209,13 @@ class Sources:
             return _NOBODY
         number = self._numbers.get(name)
         if number is None:
-            taken = self._numbers.values()
-            number = len(taken) if len(taken) < MOST_SOURCES else _NOBODY
-            if number in taken:
-                number = next(each for each in range(MOST_SOURCES) if each not in taken)
-            if number == _NOBODY:
+            if len(self._numbers) >= MOST_SOURCES:
                 self.unwatched += 1
                 return _NOBODY
+            number = len(self._numbers)
+            if number in self._numbers.values():
+                taken = set(self._numbers.values())
+                number = next(each for each in range(MOST_SOURCES) if each not in taken)
             self._numbers[name] = number
         return number
 
