@@ -157,8 +157,9 @@ class Track(msgspec.Struct, kw_only=True):
         return all(self._settles(signal) for signal in self.audible) and not self.over_plan
 
     def _settles(self, signal: Signal) -> bool:
-        """What began before the end counts again when it goes on: by what was spent since."""
-        if signal.onset_s >= self.ended_s:
+        """What began before the end counts again when it goes on: by what was spent since. A silent meter or
+        a new price has spent nothing, and goes on as long as it is told of."""
+        if signal.onset_s >= self.ended_s or about_meter(self.scope):
             return False
         at_end = self.at_end.get(signal.detector)
         if at_end is None or signal.time_s < max(self.ended_s + SETTLE_S, at_end.time_s + REFRESH_S):

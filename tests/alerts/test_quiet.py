@@ -60,6 +60,14 @@ def test_what_begins_after_its_end_pages_as_soon_as_ever() -> None:
     assert told(estate.burn(60, runaway)) == [PAGE]
 
 
+def test_a_meter_that_is_silent_is_told_of_after_its_end_as_it_spends_nothing() -> None:
+    estate = Estate()
+    estate.ask(maintenance(T0 + 200, match=Match(scopes=("source=*",))))
+    silent = signal("source=opencost/eu-1", "ticket", detector="metering-gap", excess_nusd=0, normal=None)
+    told_of = [alert for _ in range(40) for alert in estate.say(silent)]
+    assert told(told_of)[0] == (State.FIRING, Severity.TICKET, "source=opencost/eu-1")
+
+
 def test_the_report_says_what_was_held_back_and_is_over_with_the_next_digest() -> None:
     estate = Estate()
     estate.ask(maintenance(T0 + 200))
