@@ -261,6 +261,7 @@ class Track(msgspec.Struct, kw_only=True):
             burn_usd_per_hour=seen.burn_usd_per_hour,
             baseline_usd_per_hour=seen.baseline_usd_per_hour,
             baseline_kind=seen.baseline_kind,
+            baseline_samples=seen.baseline_samples,
             excess_nusd=self.excess_nusd,
             month_to_date_nusd=newest.month_to_date_nusd,
             projection_usd=newest.projection_usd,

@@ -316,6 +316,7 @@ class Burn:
             budget_exhaustion_s=figures.budget_exhaustion_s,
             calibration=figures.calibration,
             baseline_kind=figures.baseline_kind,
+            baseline_samples=int(self.baseline.samples()[index]),
             reason=verdict.reason,
             drivers=self.top(scope, view.time_s, DRIVER, since_s=verdict.onset_s),
             children=self.top(scope, view.time_s, CHILD, since_s=verdict.onset_s),

@@ -22,6 +22,8 @@ _MOST: Final = 3  # of drivers, parts and attached scopes: what fits in one look
 _MOST_STEPS: Final = 2
 _MOST_LINES: Final = 50  # of a digest
 _REASON: Final = 300  # characters
+# What the median of a kind of baseline is taken of.
+_SAMPLES: Final = {"hour of week": "week", "hour of day": "day", "trailing day": "hour"}
 
 
 class Fact(NamedTuple):
@@ -185,7 +187,9 @@ def _how_sure(alert: Alert) -> str:
     if alert.baseline_usd_per_hour is None:
         kind = "no baseline yet, only budgets and plans watch it"
     else:
-        kind = f"baseline by {alert.baseline_kind}"
+        count, unit = alert.baseline_samples, _SAMPLES.get(alert.baseline_kind, "sample")
+        known_by = f" over {count} {unit}{'s' * (count != 1)}" if count else ""
+        kind = f"baseline by {alert.baseline_kind}{known_by}"
     if alert.calibration == 1.0:
         return f"{kind}; estimates not yet calibrated by an invoice"
     return f"{kind}; estimates calibrated ×{alert.calibration:.3g} by invoices"

@@ -191,6 +191,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     held_back: HeldBack | None = None
     plan: Planned | None = None
     feedback_url: str = ""
+    baseline_samples: int = 0
     steps: tuple[Step, ...] = ()
     steps_of: str = ""
     happenings: tuple[Happening, ...] = ()

@@ -21,6 +21,7 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     `score` is a ratio to the detector's threshold: 1 is just over. `window_s` is the window that
     decided. `excess_nusd` is what was spent beyond the baseline since `onset_s`, up to now.
     `calibration` is the dollars-weighted factor in the scope's last hour (1.0: none applied).
+    `baseline_samples` says of how many weeks, days or hours (by its kind) the baseline is the median.
     """
 
     scope: str
@@ -46,6 +47,7 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     drivers: tuple[Share, ...] = ()
     children: tuple[Share, ...] = ()
     labels: dict[str, str] = {}
+    baseline_samples: int = 0
 
 
 class Evaluation(msgspec.Struct, kw_only=True):

@@ -260,6 +260,7 @@ class TestSignals:
         assert said.burn_usd_per_hour == pytest.approx(400, rel=0.01)
         assert said.month_to_date_nusd == windows.spent_nusd(WEB, START - 4 * 86_400, said.time_s)
         assert (said.budget_usd, said.calibration, said.baseline_kind) == (9000, 1.0, "trailing day")
+        assert 6 <= said.baseline_samples <= 24, "hours"
         assert said.reason and said.score > 1
         assert [share.name for share in said.drivers] == ["pod_hours"]
         spent = windows.components_nusd(WEB, said.time_s - 3600, said.time_s)

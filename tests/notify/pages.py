@@ -36,6 +36,7 @@ RUNAWAY = Alert(
     burn_usd_per_hour=412.0,
     baseline_usd_per_hour=21.0,
     baseline_kind="hour of week",
+    baseline_samples=3,
     excess_nusd=33 * NANO,
     month_to_date_nusd=5_210 * NANO,
     projection_usd=18_240.0,
