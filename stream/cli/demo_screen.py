@@ -5,7 +5,7 @@ from typing import Final
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from stream.alerts import text
@@ -53,7 +53,7 @@ class Screen:
     def __rich__(self) -> RenderableType:
         parts: list[RenderableType] = [self._headline(), self._table()]
         if self._page is not None:
-            parts.append(Panel(page.render(self._page), title="the page", border_style="red"))
+            parts.append(_shown(self._page))
         else:
             parts += [Text(line, style="yellow") for line in self._lines]
         return Group(*parts)
@@ -107,4 +107,12 @@ def closing(alert: Alert, replica: Replica) -> RenderableType:
         f"{counters.sent_events:,} estimates sent = {counters.accepted_events:,} accepted + "
         f"{counters.duplicate_events:,} duplicate + {counters.rejected_events:,} rejected."
     )
-    return Group(Panel(page.render(alert), title="the page", border_style="red"), Text(lines))
+    return Group(_shown(alert), Text(lines))
+
+
+def _shown(alert: Alert) -> RenderableType:
+    """The page, each fact within its column however narrow the terminal is."""
+    table = Table(Column(no_wrap=True), Column(overflow="fold"), box=None, show_header=False, pad_edge=False)
+    for name, value in page.rows(alert):
+        table.add_row(Text(name), Text(value))
+    return Panel(Group(Text(page.title(alert)), "", table), title="the page", border_style="red")

@@ -9,7 +9,13 @@ _WIDTH = 14  # of the names of facts
 
 def render(alert: Alert) -> str:
     """Everything a page must say, one fact a line. The last line is the dedup key."""
-    return "\n".join([title(alert), "", *_lines(facts(alert)), "", *_lines(_references(alert))])
+    lines = (f"{name:<{_WIDTH}} {value}".rstrip() for name, value in rows(alert))
+    return "\n".join([title(alert), "", *lines])
+
+
+def rows(alert: Alert) -> list[tuple[str, str]]:
+    """All below the title as (name, line of text): facts, an empty row, and where to go on from here."""
+    return [*_rows(facts(alert)), ("", ""), *_rows(_references(alert))]
 
 
 def title(alert: Alert) -> str:
@@ -35,9 +41,5 @@ def _references(alert: Alert) -> list[Fact]:
     return [Fact(name, (line(value, len(value)),)) for name, value in named if value]
 
 
-def _lines(told: list[Fact]) -> list[str]:
-    return [
-        f"{'' if index else fact.name:<{_WIDTH}} {value}".rstrip()
-        for fact in told
-        for index, value in enumerate(fact.lines)
-    ]
+def _rows(told: list[Fact]) -> list[tuple[str, str]]:
+    return [("" if index else fact.name, value) for fact in told for index, value in enumerate(fact.lines)]
