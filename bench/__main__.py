@@ -68,6 +68,8 @@ def bench(
 
     Example: python -m bench --only kafka --peers flink_sql,kafka_streams --rounds 5
     """
+    if record and only in (Part.EMBEDDED, Part.KAFKA):
+        raise UserError("--record keeps embedded and kafka together: leave --only out, or say --only scale")
     chosen = known.chosen(peers or ("none" if quick else "all"))
     parts = [only] if only else list(Part)
     rounds = 1 if quick else rounds

@@ -26,6 +26,7 @@ from stream.collect.reader import (
 )
 from stream.collect.values import COST_LIMIT_USD, EXACT, number, plain
 from stream.errors import UserError
+from stream.schema import usage
 
 # The meter's limits on a label set.
 LABELS_A_ROW: Final = 64
@@ -46,7 +47,7 @@ class Reading(Tally):
         self.path = path
         self.format = file_format
         self.options = options
-        self.source = f"file/{path.name}"
+        self.source = f"{usage.FILE}{path.name}"
         self.file = InputFile(path)
         self.first_rejected: Rejected | None = None
         self._label_sets: dict[bytes, msgspec.Raw] = {}

@@ -17,6 +17,7 @@ from stream.meter.unit_prices import UnitPrices
 from stream.schema.prices import Moved
 from stream.schema.sources import Source
 from stream.schema.spend import DRIVER
+from stream.schema.usage import FILE
 from stream.scopes import BILLING, POLICY, TOTAL, partition_of
 from stream.stage import StateRow
 
@@ -205,7 +206,7 @@ class Sources:
         self._scanned = ([], np.zeros(0, np.int64))
 
     def _number(self, name: str) -> int:
-        if not name:
+        if not name or name.startswith(FILE):
             return _NOBODY
         number = self._numbers.get(name)
         if number is None:

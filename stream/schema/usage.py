@@ -19,6 +19,8 @@ import msgspec
 # is absent holds this value, which no JSON number short of the largest double can take.
 MISSING: Final = -1.7976931348623157e308
 NO_LABELS: Final = msgspec.Raw(b"{}")
+FILE: Final = "file/"
+"""How the names of sources begin that are files: one ends with its last row, and nobody waits for more."""
 # What the meter remembers of a source is MessagePack, which holds no wider integers.
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 

@@ -96,11 +96,20 @@ def test_a_recorded_run_changes_nothing_of_the_page_but_its_tables(
     monkeypatch.setattr(record, "PAGE", tmp_path / "page.md")
     record.PAGE.write_text(f"before\n{record.BEGIN}old\n{record.END}after\n", "utf-8")
     some = Spread(1_234_567.0, 1_000.0, 2_000_000.0)
-    row = Row("one", "", 3, 10, some, some, None, 2**20)
+    monkeypatch.setattr(record, "SIZING", tmp_path / "sizing.md")
+    record.SIZING.write_text(f"{record.BEGIN}old\n{record.END}", "utf-8")
+    row = Row("meter shared", "", 3, 10, some, some, None, 2**20)
     found = Report(Machine("x", 2, 1, "y", "3"), {}, Results([row], {"a / b": Spread(0.5, 0.25, 244)}, {}))
     record.record(found)
     page = record.PAGE.read_text("utf-8")
     assert page == f"before\n{record.BEGIN}{record.tables(found)}{record.END}after\n"
-    assert "| one | 10 | 1,235 (1 – 2,000) |  | 1,235 (1 – 2,000) | 1 |" in page
+    assert "| meter shared | 10 | 1,235 (1 – 2,000) |  | 1,235 (1 – 2,000) | 1 |" in page
     assert "| a / b | 0.5 (0.25 – 244) |  |" in page
     assert msgspec.json.decode(report.RECORDED.read_bytes(), type=Report) == found
+    assert record.SIZING.read_text("utf-8") == f"{record.BEGIN}{record.sizing_tables()}{record.END}"
+
+
+def test_a_part_of_the_contests_alone_is_not_recorded() -> None:
+    done = bench("--record")
+    assert done.returncode == 1
+    assert done.stderr.startswith("bench: --record keeps embedded and kafka together: ")

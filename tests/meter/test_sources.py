@@ -64,6 +64,13 @@ def test_the_last_rate_by_scope_and_then_silence(compiled: bool, seq: bool) -> N
     assert not feed.said()[-1].silent
 
 
+def test_a_file_ends_and_nobody_waits_for_more_of_it() -> None:
+    feed = Feed()
+    feed.go_on("a", "file/a.csv", for_s=1200)
+    feed.go_on("a", for_s=600)
+    assert not [word for word in feed.said() if word.silent]
+
+
 def test_all_silent_is_seen_by_the_clock() -> None:
     feed = Feed()
     feed.go_on("a", for_s=900)
