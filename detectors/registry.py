@@ -20,6 +20,7 @@ from detectors.contract import BUCKET_S, Detector, Params
 from detectors.egress import Egress
 from detectors.emergency import Emergency
 from detectors.growth import Growth
+from detectors.lost_labels import LostLabels
 from detectors.metering_gap import MeteringGap
 from detectors.policy import Policy
 from detectors.price_change import PriceChange
@@ -45,7 +46,7 @@ class Kind(Protocol):
     params_type: ClassVar[type[Params]]
 
 
-WITHOUT_VIEW: Final[tuple[type[Kind], ...]] = (MeteringGap, PriceChange)
+WITHOUT_VIEW: Final[tuple[type[Kind], ...]] = (MeteringGap, LostLabels, PriceChange)
 
 
 def all_names() -> list[str]:

@@ -1,5 +1,7 @@
 """Signals about what burnline sees, not about what is spent."""
 
+from collections.abc import Iterable, Iterator
+
 from stream.schema.signals import Signal
 
 
@@ -37,3 +39,33 @@ def signal(
         baseline_kind="",
         reason=reason,
     )
+
+
+def over(scope: str, detector: str, time_s: int) -> Signal:
+    """The end of a ticket."""
+    return signal(scope, detector, time_s, time_s, firing=False, score=0.0, usd_per_hour=0.0, reason="")
+
+
+class Due:
+    """When each of several things was last told."""
+
+    def __init__(self) -> None:
+        self._told_s: dict[str, int] = {}
+
+    def was_told(self, name: str) -> None:
+        """Before a restart it may have been told, so its end must be."""
+        self._told_s[name] = 0
+
+    def ended(self, present: Iterable[str]) -> Iterator[str]:
+        """Those that were told and are not there any more."""
+        here = set(present)
+        for name in [name for name in self._told_s if name not in here]:
+            del self._told_s[name]
+            yield name
+
+    def of(self, present: Iterable[str], time_s: int, refresh_s: int) -> Iterator[str]:
+        """Those that are to be told now."""
+        for name in present:
+            if time_s - self._told_s.get(name, -refresh_s) >= refresh_s:
+                self._told_s[name] = time_s
+                yield name

@@ -34,7 +34,7 @@ class Sources:
         self._known: dict[str, Source] = {}
         self._changed: dict[str, None] = {}
         self._silent: dict[str, Source] = {}
-        self._told_s: dict[str, int] = {}  # when the alert of each silent one was last told
+        self._due = blind.Due()
 
     def hear(self, words: Iterable[Source]) -> None:
         for word in words:
@@ -47,12 +47,11 @@ class Sources:
             if word.silent and self._params.enabled:
                 self._silent[word.name] = word
 
-    def restore(self, value: bytes) -> None:
-        source = wire.decode(value)
+    def restore(self, source: Source) -> None:
         self.hear([source])
         self._changed.clear()
         if source.name in self._silent:
-            self._told_s[source.name] = 0  # it may have been told, so its end must be
+            self._due.was_told(source.name)
 
     def changes(self) -> Iterator[StateRow]:
         for name in self._changed:
@@ -62,14 +61,15 @@ class Sources:
 
     def signals(self, time_s: int, refresh_s: int) -> Iterator[Signal]:
         """What is due to be told of the sources whose alerts come from this partition."""
-        for name in [name for name in self._told_s if name not in self._silent]:
-            del self._told_s[name]
-            yield self._signal(name, None, time_s)
-        for name, source in self._silent.items():
-            mine = partition_of(source_scope(name), self._partitions) == self._partition
-            if mine and time_s - self._told_s.get(name, -refresh_s) >= refresh_s:
-                self._told_s[name] = time_s
-                yield self._signal(name, source, time_s)
+        for name in self._due.ended(self._silent):
+            yield blind.over(source_scope(name), MeteringGap.name, time_s)
+        mine = [
+            name
+            for name in self._silent
+            if partition_of(source_scope(name), self._partitions) == self._partition
+        ]
+        for name in self._due.of(mine, time_s, refresh_s):
+            yield self._signal(name, self._silent[name], time_s)
 
     def missing(self, windows: Windows, scope: str) -> str | None:
         """The silent source that fed a scope most, if that was so much that its rate says nothing now."""
@@ -127,12 +127,7 @@ class Sources:
         now = windows.spent_nusd(scope, start_s, time_s) * HOUR_S / (time_s - start_s) / _NANO
         return _before_usd_per_hour(windows, scope, since_s) - now
 
-    def _signal(self, name: str, source: Source | None, time_s: int) -> Signal:
-        scope = source_scope(name)
-        if source is None:
-            return blind.signal(
-                scope, MeteringGap.name, time_s, time_s, firing=False, score=0.0, usd_per_hour=0.0, reason=""
-            )
+    def _signal(self, name: str, source: Source, time_s: int) -> Signal:
         since_s = source.until_ms // 1000
         reason = metering_gap.reason(
             name,
@@ -144,7 +139,7 @@ class Sources:
             source.count,
         )
         return blind.signal(
-            scope,
+            source_scope(name),
             MeteringGap.name,
             time_s,
             since_s,

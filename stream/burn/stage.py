@@ -12,12 +12,14 @@ import numpy as np
 
 from detectors import registry
 from detectors.contract import BUCKET_S, DIGEST, NONE, PAGE, TICKET, View
+from detectors.lost_labels import LostLabels
 from detectors.metering_gap import MeteringGap
 from detectors.price_change import PriceChange
 from stream.burn.baseline import Baseline
 from stream.burn.calendar import calendar_of
 from stream.burn.ceilings import Ceilings
 from stream.burn.figures import Figures, figures_of
+from stream.burn.labels import Labels
 from stream.burn.month import exhaustion_s
 from stream.burn.parts import split
 from stream.burn.people import People
@@ -30,7 +32,7 @@ from stream.burn.windows import Windows
 from stream.config import Config
 from stream.errors import UserError
 from stream.schema import signals as wire
-from stream.schema import spend, topics
+from stream.schema import sources, spend, topics
 from stream.schema import windows as schema
 from stream.schema.spend import CHILD, DRIVER
 from stream.scopes import BILLING, POLICY, UNPRICED, scope_labels
@@ -70,6 +72,7 @@ class Burn:
         )
         try:
             detectors = registry.build_all(config.detectors)
+            lost = LostLabels(registry.settings_of(LostLabels, config.detectors))
             moved = PriceChange(registry.settings_of(PriceChange, config.detectors))
             gap = MeteringGap(registry.settings_of(MeteringGap, config.detectors)).params
         except ValueError as error:
@@ -79,6 +82,7 @@ class Burn:
         self._people = People(config)
         self._heeded = (-1, -1)  # the hour and the number of scopes for which people were last asked
         self._sources = Sources(gap, partition, spend_partitions)
+        self._labels = Labels(lost, partition, spend_partitions)
         self._prices = Prices(moved)
         self.listeners: list[Listener] = []
         self._blind: tuple[wire.Signal, ...] = ()  # what this look gives cause for without a detector
@@ -123,7 +127,9 @@ class Burn:
                     self._learnt[name] = row.value
                     self._load(name, row.value)
             elif row.key.startswith(schema.SOURCE_PREFIX):
-                self._sources.restore(row.value)
+                source = sources.decode(row.value)
+                self._sources.restore(source)
+                self._labels.restore(source)
             elif row.key.startswith(schema.PRICE_PREFIX):
                 self._prices.restore(row.key, row.value)
             elif (key := schema.decode_key(row.key)) is not None:
@@ -161,6 +167,7 @@ class Burn:
                 self.windows.advance(-(-record.watermark_ms // BUCKET_MS) * BUCKET_S)
             self.windows.add(record.rows)
             self._sources.hear(record.sources)
+            self._labels.hear(record.sources)
             self._prices.hear(record.usage_partition, record.prices)
             self._heard(record)
             self._evaluate()
@@ -261,7 +268,8 @@ class Burn:
         wanted = self.signals.wants_drivers(last_s, time_s)
         look = self._last = self._lookout.look(time_s, drivers=wanted)
         refresh_s = self._config.burn.refresh_every_s
-        self._blind = (*self._sources.signals(time_s, refresh_s), *self._prices.signals(time_s, refresh_s))
+        blind = (self._sources, self._labels, self._prices)
+        self._blind = tuple(one for kind in blind for one in kind.signals(time_s, refresh_s))
         for listener in self.listeners:
             listener.hear(look, last_s)
         self._evaluations.append(self.evaluation(look, self.signals, last_s))

@@ -11,11 +11,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.lost_labels import LostLabels
 from detectors.metering_gap import REMEMBERED, MeteringGap
+from stream.meter.habits import Owned
 from stream.meter.series import SeriesTable
 from stream.meter.unit_prices import UnitPrices
 from stream.schema.prices import Moved
-from stream.schema.sources import Source
+from stream.schema.sources import Lost, Source
 from stream.schema.spend import DRIVER
 from stream.schema.usage import FILE
 from stream.scopes import BILLING, POLICY, TOTAL, partition_of
@@ -55,6 +57,7 @@ class _Watched(msgspec.Struct, array_like=True):
     rates: dict[str, float] = {}
     most: list[str] = []
     count: int = 0
+    owned: Owned = msgspec.field(default_factory=Owned)
 
 
 class _Window:
@@ -63,6 +66,7 @@ class _Window:
     def __init__(self, begin_ms: int) -> None:
         self.begin_ms = begin_ms
         self.total = 0.0
+        self.unowned = 0.0
         self.scopes: dict[str, float] = {}
         self.narrowest: dict[str, float] = {}
 
@@ -71,11 +75,17 @@ class Sources:
     """The sources of one usage partition."""
 
     def __init__(
-        self, kind: MeteringGap, prices: UnitPrices, table: SeriesTable, spend_partitions: int
+        self,
+        kind: MeteringGap,
+        labels: LostLabels,
+        prices: UnitPrices,
+        table: SeriesTable,
+        spend_partitions: int,
     ) -> None:
         self.unwatched = 0  # names that were too many, since the last commit
         self.moved: list[Moved] = []  # prices, since they were last taken
         self._kind = kind
+        self._labels = labels
         self._prices = prices
         self._table = table
         self._partitions = spend_partitions
@@ -296,6 +306,9 @@ class Sources:
                 largest = sorted(window.scopes.items(), key=_most)[:MOST_SCOPES]
                 watched.rates = {scope: nusd * _HOUR_NUSD / lasted_ms for scope, nusd in largest}
                 watched.usd_per_hour = window.total * _HOUR_NUSD / lasted_ms
+                unowned = window.unowned * _HOUR_NUSD / lasted_ms
+                owned = watched.usd_per_hour - unowned
+                watched.owned.window(self._labels, owned, unowned, window.begin_ms // 1000, watched.most)
                 narrowest = sorted(window.narrowest.items(), key=_most)
                 watched.most = [scope for scope, _ in narrowest[:MOST_SHOWN]]
                 watched.count = len(narrowest)
@@ -325,6 +338,7 @@ class Sources:
             if window is not None:
                 found = self._table.series[int(series[index])].attribution
                 window.total += spent
+                window.unowned += spent if found.unmapped else 0.0
                 narrowest = found.narrowest or TOTAL
                 window.narrowest[narrowest] = window.narrowest.get(narrowest, 0.0) + spent
                 for row in found.rows:
@@ -354,6 +368,7 @@ class Sources:
                         most=watched.most,
                         count=watched.count,
                         rates=share,
+                        lost=_lost(watched.owned),
                     )
                 )
         for name in self._gone:
@@ -366,6 +381,15 @@ def _gone(name: str) -> Source:
     return Source(
         name=name, until_ms=0, silent=False, gone=True, cadence_s=0.0, silent_after_s=0.0, usd_per_hour=0.0,
         most=[], count=0, rates=[],
+    )  # fmt: skip
+
+
+def _lost(owned: Owned) -> Lost | None:
+    if not owned.lost:
+        return None
+    return Lost(
+        usual_owned=owned.usual_owned, usual_unowned=owned.usual_unowned, owned=owned.owned,
+        unowned=owned.unowned, since_s=owned.since_s, fed=owned.fed,
     )  # fmt: skip
 
 

@@ -5,6 +5,18 @@ import msgspec
 SILENT = "silent"
 
 
+class Lost(msgspec.Struct, array_like=True, kw_only=True, frozen=True):
+    """Dollars an hour of a source that have an owner and that have none: usually, and now. `since_s` is when
+    that began, `fed` are the scopes that it fed most before."""
+
+    usual_owned: float
+    usual_unowned: float
+    owned: float
+    unowned: float
+    since_s: int
+    fed: list[str]
+
+
 class Source(msgspec.Struct, array_like=True, kw_only=True):
     """One source, as it was when the meter last looked at it.
 
@@ -12,7 +24,7 @@ class Source(msgspec.Struct, array_like=True, kw_only=True):
     be gone for good. `cadence_s` and `silent_after_s` are how often it used to speak and how long it may be
     silent (0: not known). `usd_per_hour` is its last rate; `most` are the narrowest scopes that it fed most,
     `count` of how many. `rates` are, of the scopes that live in the spend partition of this record, how many
-    US dollars an hour it fed them.
+    US dollars an hour it fed them. `lost` is given while its labels are missing.
     """
 
     name: str
@@ -25,6 +37,7 @@ class Source(msgspec.Struct, array_like=True, kw_only=True):
     most: list[str]
     count: int
     rates: list[tuple[str, float]]
+    lost: Lost | None = None
 
 
 _encoder = msgspec.msgpack.Encoder()
