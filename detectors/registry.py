@@ -20,6 +20,7 @@ from detectors.contract import BUCKET_S, Detector, Params
 from detectors.egress import Egress
 from detectors.emergency import Emergency
 from detectors.growth import Growth
+from detectors.late_source import LateSource
 from detectors.lost_labels import LostLabels
 from detectors.metering_gap import MeteringGap
 from detectors.policy import Policy
@@ -46,7 +47,7 @@ class Kind(Protocol):
     params_type: ClassVar[type[Params]]
 
 
-WITHOUT_VIEW: Final[tuple[type[Kind], ...]] = (MeteringGap, LostLabels, PriceChange)
+WITHOUT_VIEW: Final[tuple[type[Kind], ...]] = (MeteringGap, LateSource, LostLabels, PriceChange)
 
 
 def all_names() -> list[str]:

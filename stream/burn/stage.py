@@ -12,14 +12,15 @@ import numpy as np
 
 from detectors import registry
 from detectors.contract import BUCKET_S, DIGEST, NONE, PAGE, TICKET, View
+from detectors.late_source import LateSource
 from detectors.lost_labels import LostLabels
 from detectors.metering_gap import MeteringGap
 from detectors.price_change import PriceChange
 from stream.burn.baseline import Baseline
 from stream.burn.calendar import calendar_of
 from stream.burn.ceilings import Ceilings
+from stream.burn.complaints import Complaints, lag_of, lost_labels_of
 from stream.burn.figures import Figures, figures_of
-from stream.burn.labels import Labels
 from stream.burn.month import exhaustion_s
 from stream.burn.parts import split
 from stream.burn.people import People
@@ -72,6 +73,7 @@ class Burn:
         )
         try:
             detectors = registry.build_all(config.detectors)
+            late = LateSource(registry.settings_of(LateSource, config.detectors))
             lost = LostLabels(registry.settings_of(LostLabels, config.detectors))
             moved = PriceChange(registry.settings_of(PriceChange, config.detectors))
             gap = MeteringGap(registry.settings_of(MeteringGap, config.detectors)).params
@@ -82,7 +84,10 @@ class Burn:
         self._people = People(config)
         self._heeded = (-1, -1)  # the hour and the number of scopes for which people were last asked
         self._sources = Sources(gap, partition, spend_partitions)
-        self._labels = Labels(lost, partition, spend_partitions)
+        self._complaints = [
+            Complaints(kind.name, find, partition, spend_partitions)
+            for kind, find in ((LateSource, lag_of(late)), (LostLabels, lost_labels_of(lost)))
+        ]
         self._prices = Prices(moved)
         self.listeners: list[Listener] = []
         self._blind: tuple[wire.Signal, ...] = ()  # what this look gives cause for without a detector
@@ -127,9 +132,7 @@ class Burn:
                     self._learnt[name] = row.value
                     self._load(name, row.value)
             elif row.key.startswith(schema.SOURCE_PREFIX):
-                source = sources.decode(row.value)
-                self._sources.restore(source)
-                self._labels.restore(source)
+                self._restore_source(sources.decode(row.value))
             elif row.key.startswith(schema.PRICE_PREFIX):
                 self._prices.restore(row.key, row.value)
             elif (key := schema.decode_key(row.key)) is not None:
@@ -145,6 +148,11 @@ class Burn:
         self.windows.overflow_nusd = self._clock.overflow_nusd
         if self._clock.evaluated_s >= 0:
             self._last = self._lookout.look(self._clock.evaluated_s)
+
+    def _restore_source(self, word: sources.Source) -> None:
+        self._sources.restore(word)
+        for complaints in self._complaints:
+            complaints.restore(word)
 
     @property
     def failures(self) -> dict[str, Failure]:
@@ -167,7 +175,8 @@ class Burn:
                 self.windows.advance(-(-record.watermark_ms // BUCKET_MS) * BUCKET_S)
             self.windows.add(record.rows)
             self._sources.hear(record.sources)
-            self._labels.hear(record.sources)
+            for complaints in self._complaints:
+                complaints.hear(record.sources)
             self._prices.hear(record.usage_partition, record.prices)
             self._heard(record)
             self._evaluate()
@@ -268,8 +277,11 @@ class Burn:
         wanted = self.signals.wants_drivers(last_s, time_s)
         look = self._last = self._lookout.look(time_s, drivers=wanted)
         refresh_s = self._config.burn.refresh_every_s
-        blind = (self._sources, self._labels, self._prices)
-        self._blind = tuple(one for kind in blind for one in kind.signals(time_s, refresh_s))
+        self._blind = (
+            *self._sources.signals(time_s, refresh_s),
+            *(one for each in self._complaints for one in each.signals(time_s, refresh_s)),
+            *self._prices.signals(time_s, refresh_s),
+        )
         for listener in self.listeners:
             listener.hear(look, last_s)
         self._evaluations.append(self.evaluation(look, self.signals, last_s))

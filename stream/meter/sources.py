@@ -11,13 +11,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.late_source import LateSource
 from detectors.lost_labels import LostLabels
 from detectors.metering_gap import REMEMBERED, MeteringGap
-from stream.meter.habits import Owned
+from stream.meter.habits import Lag, Owned
 from stream.meter.series import SeriesTable
 from stream.meter.unit_prices import UnitPrices
 from stream.schema.prices import Moved
-from stream.schema.sources import Lost, Source
+from stream.schema.sources import Late, Lost, Source
 from stream.schema.spend import DRIVER
 from stream.schema.usage import FILE
 from stream.scopes import BILLING, POLICY, TOTAL, partition_of
@@ -58,6 +59,7 @@ class _Watched(msgspec.Struct, array_like=True):
     most: list[str] = []
     count: int = 0
     owned: Owned = msgspec.field(default_factory=Owned)
+    lag: Lag = msgspec.field(default_factory=Lag)
 
 
 class _Window:
@@ -67,6 +69,7 @@ class _Window:
         self.begin_ms = begin_ms
         self.total = 0.0
         self.unowned = 0.0
+        self.lag_ms = _NEVER  # the least
         self.scopes: dict[str, float] = {}
         self.narrowest: dict[str, float] = {}
 
@@ -77,6 +80,7 @@ class Sources:
     def __init__(
         self,
         kind: MeteringGap,
+        lags: LateSource,
         labels: LostLabels,
         prices: UnitPrices,
         table: SeriesTable,
@@ -85,6 +89,7 @@ class Sources:
         self.unwatched = 0  # names that were too many, since the last commit
         self.moved: list[Moved] = []  # prices, since they were last taken
         self._kind = kind
+        self._lags = lags
         self._labels = labels
         self._prices = prices
         self._table = table
@@ -259,6 +264,8 @@ class Sources:
         if not was_silent and heard_ms > watched.moved_ms:
             watched.gaps_ms = [*watched.gaps_ms, heard_ms - watched.moved_ms][-REMEMBERED:]
         watched.moved_ms, watched.until_ms = heard_ms, until_ms
+        if (window := self._windows.get(number)) is not None:
+            window.lag_ms = min(window.lag_ms, max(0, heard_ms - until_ms))
         self._learn(number)
         return was_silent
 
@@ -308,7 +315,9 @@ class Sources:
                 watched.usd_per_hour = window.total * _HOUR_NUSD / lasted_ms
                 unowned = window.unowned * _HOUR_NUSD / lasted_ms
                 owned = watched.usd_per_hour - unowned
-                watched.owned.window(self._labels, owned, unowned, window.begin_ms // 1000, watched.most)
+                from_s = window.begin_ms // 1000
+                watched.owned.window(self._labels, owned, unowned, from_s, watched.most)
+                watched.lag.window(self._lags, window.lag_ms / 1000, watched.usd_per_hour, from_s)
                 narrowest = sorted(window.narrowest.items(), key=_most)
                 watched.most = [scope for scope, _ in narrowest[:MOST_SHOWN]]
                 watched.count = len(narrowest)
@@ -369,6 +378,7 @@ class Sources:
                         count=watched.count,
                         rates=share,
                         lost=_lost(watched.owned),
+                        late=_late(watched.lag),
                     )
                 )
         for name in self._gone:
@@ -391,6 +401,10 @@ def _lost(owned: Owned) -> Lost | None:
         usual_owned=owned.usual_owned, usual_unowned=owned.usual_unowned, owned=owned.owned,
         unowned=owned.unowned, since_s=owned.since_s, fed=owned.fed,
     )  # fmt: skip
+
+
+def _late(lag: Lag) -> Late | None:
+    return Late(usual_s=lag.usual_s, lag_s=lag.lag_s, since_s=lag.since_s) if lag.late else None
 
 
 def _most(item: tuple[str, float]) -> tuple[float, str]:

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from detectors.late_source import LateSource
 from detectors.lost_labels import LostLabels
 from detectors.metering_gap import MeteringGap
 from detectors.price_change import PriceChange
@@ -70,10 +71,11 @@ class Meter:
         )
         self._sequences = Sequences()
         gap = MeteringGap(settings_of(MeteringGap, config.detectors))
+        late = LateSource(settings_of(LateSource, config.detectors))
         lost = LostLabels(settings_of(LostLabels, config.detectors))
         moved = PriceChange(settings_of(PriceChange, config.detectors))
         self._prices = UnitPrices(moved, self._table)
-        self._sources = Sources(gap, lost, self._prices, self._table, spend_partitions)
+        self._sources = Sources(gap, late, lost, self._prices, self._table, spend_partitions)
         self._intake = Intake(config.meter, self._table, self._sequences, self._sources)
         self._ledger = Ledger(self._table, self._factors, self._sources)
         self._previous = 0

@@ -17,6 +17,14 @@ class Lost(msgspec.Struct, array_like=True, kw_only=True, frozen=True):
     fed: list[str]
 
 
+class Late(msgspec.Struct, array_like=True, kw_only=True, frozen=True):
+    """By how many seconds estimates of a source are late: usually, and since `since_s`."""
+
+    usual_s: float
+    lag_s: float
+    since_s: int
+
+
 class Source(msgspec.Struct, array_like=True, kw_only=True):
     """One source, as it was when the meter last looked at it.
 
@@ -24,7 +32,8 @@ class Source(msgspec.Struct, array_like=True, kw_only=True):
     be gone for good. `cadence_s` and `silent_after_s` are how often it used to speak and how long it may be
     silent (0: not known). `usd_per_hour` is its last rate; `most` are the narrowest scopes that it fed most,
     `count` of how many. `rates` are, of the scopes that live in the spend partition of this record, how many
-    US dollars an hour it fed them. `lost` is given while its labels are missing.
+    US dollars an hour it fed them. `lost` is given while its labels are missing,
+    `late` while it lags.
     """
 
     name: str
@@ -38,6 +47,7 @@ class Source(msgspec.Struct, array_like=True, kw_only=True):
     count: int
     rates: list[tuple[str, float]]
     lost: Lost | None = None
+    late: Late | None = None
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -1,11 +1,11 @@
-"""What the meter sees of a source that loses its labels, and what it does not take for a loss."""
+"""What the meter sees of a source that loses its labels or lags, and what it takes for neither."""
 
 from typing import Any
 
 import pytest
 
 from stream.config import Config
-from stream.schema.sources import Lost
+from stream.schema.sources import Late, Lost
 from tests.meter.rig import START, Rig, envelope, estimate
 
 EVERY_S = 60
@@ -19,6 +19,7 @@ class Feed:
     def __init__(self, config: dict[str, Any] | None = None) -> None:
         self.rig = Rig(Config.model_validate(config or {}))
         self.now_s = 0
+        self.lag_s = 1
 
     def go_on(self, *rates: tuple[float, dict[str, str]], minutes: int) -> None:
         for _ in range(minutes):
@@ -30,11 +31,16 @@ class Feed:
                 )
                 for rate, labels in rates
             ]
-            self.rig.take(envelope(*many, source="a", epoch=1, seq=self.now_s), at_ms=end_ms + 1000)
-            self.rig.commit(end_ms + 1000)
+            self.rig.take(
+                envelope(*many, source="a", epoch=1, seq=self.now_s), at_ms=end_ms + self.lag_s * 1000
+            )
+            self.rig.commit(end_ms + self.lag_s * 1000)
 
     def said(self) -> list[Lost | None]:
         return [word.lost for _, record in self.rig.records for word in record.sources]
+
+    def late(self) -> list[Late | None]:
+        return [word.late for _, record in self.rig.records for word in record.sources]
 
     def lost(self) -> list[Lost]:
         return [lost for lost in self.said() if lost is not None]
@@ -106,3 +112,70 @@ def test_switched_off_it_says_nothing() -> None:
     feed.go_on((30, OWNED), minutes=60)
     feed.go_on((30, BARE), minutes=60)
     assert not feed.lost()
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_what_arrives_much_later_than_usual_is_late_until_it_does_not(compiled: bool) -> None:
+    feed = Feed({"meter": {"compiled": compiled}})
+    feed.go_on((30, OWNED), minutes=60)
+    assert not any(feed.late())
+    since_s = START // 1000 + feed.now_s
+    feed.lag_s = 1500
+    feed.go_on((30, OWNED), minutes=17)
+    late = feed.late()[-1]
+    assert late is not None
+    assert (late.usual_s, late.lag_s) == pytest.approx((1, 1500))
+    assert 0 <= late.since_s - since_s <= 300
+    feed.rig.restart()
+    feed.go_on((30, OWNED), minutes=11)
+    assert feed.late()[-1] == late
+    feed.lag_s = 2
+    feed.go_on((30, OWNED), minutes=11)
+    assert feed.late()[-1] is None
+
+
+def test_after_a_day_that_is_how_late_it_is() -> None:
+    feed = Feed({"detectors": {"late-source": {"told_for_s": 3600}}})
+    feed.go_on((30, OWNED), minutes=60)
+    feed.lag_s = 1500
+    feed.go_on((30, OWNED), minutes=180)
+    assert any(feed.late())
+    assert feed.late()[-1] is None
+
+
+@pytest.mark.parametrize(
+    ("usd_per_hour", "usual_s", "lag_s"),
+    [
+        (30, 1, 400),  # a page is late by less than is told
+        (30, 7200, 10_800),  # slow by nature
+        (0.5, 1, 7200),  # less than a dollar an hour
+        (30, 7200, 1),  # earlier than usual
+    ],
+)
+def test_what_is_not_late(usd_per_hour: float, usual_s: int, lag_s: int) -> None:
+    feed = Feed()
+    feed.lag_s = usual_s
+    feed.go_on((usd_per_hour, OWNED), minutes=60)
+    feed.lag_s = lag_s
+    feed.go_on((usd_per_hour, OWNED), minutes=60)
+    assert not any(feed.late())
+
+
+def test_old_estimates_beside_new_ones_are_no_lag() -> None:
+    feed = Feed()
+    feed.go_on((30, OWNED), minutes=60)
+    for seq in range(30):
+        feed.go_on((30, OWNED), minutes=1)
+        old = estimate(start=START + seq * 60_000, end=START + (seq + 1) * 60_000, labels=OWNED)
+        at_ms = START + feed.now_s * 1000 + 1000
+        feed.rig.take(envelope(old, source="a", epoch=2, seq=seq), at_ms=at_ms)
+        feed.rig.commit(at_ms)
+    assert not any(feed.late())
+
+
+def test_lags_that_are_switched_off_are_not_told() -> None:
+    feed = Feed({"detectors": {"late-source": {"enabled": False}}})
+    feed.go_on((30, OWNED), minutes=60)
+    feed.lag_s = 1500
+    feed.go_on((30, OWNED), minutes=30)
+    assert not any(feed.late())

@@ -1,10 +1,10 @@
-"""A source that lost its labels: its ticket, as it reads, and that it ends."""
+"""A source that lost its labels, or lags: its ticket, as it reads, and that it ends."""
 
 import msgspec
 
 from stream.config import Config
 from stream.schema.signals import Signal
-from stream.schema.sources import Lost, Source
+from stream.schema.sources import Late, Lost, Source
 from tests.burn.rig import START, WEB, Rig, estate, record
 
 SCOPE = "source=opencost/eu-1"
@@ -13,15 +13,15 @@ LOST = Lost(
 )  # fmt: skip
 
 
-def word(lost: Lost | None, *, gone: bool = False) -> Source:
+def word(lost: Lost | None, *, gone: bool = False, late: Late | None = None) -> Source:
     return Source(
         name="opencost/eu-1", until_ms=0, silent=False, gone=gone, cadence_s=10.0, silent_after_s=60.0,
-        usd_per_hour=31.0, most=["unmapped"], count=1, rates=[], lost=lost,
+        usd_per_hour=31.0, most=["unmapped"], count=1, rates=[], lost=lost, late=late,
     )  # fmt: skip
 
 
-def told(rig: Rig) -> list[Signal]:
-    return [one for each in rig.evaluations for one in each.signals if one.detector == "lost-labels"]
+def told(rig: Rig, detector: str = "lost-labels") -> list[Signal]:
+    return [one for each in rig.evaluations for one in each.signals if one.detector == detector]
 
 
 def go_on(rig: Rig, first: int, *words: Source) -> None:
@@ -77,5 +77,22 @@ def test_switched_off_it_says_nothing() -> None:
 
 
 def test_a_row_of_an_earlier_version_has_lost_nothing() -> None:
-    known = msgspec.msgpack.decode(msgspec.msgpack.encode(word(None)))[:-1]
-    assert msgspec.convert(known, Source).lost is None
+    known = msgspec.msgpack.decode(msgspec.msgpack.encode(word(None)))[:-2]
+    assert msgspec.convert(known, Source) == word(None)
+
+
+def test_one_that_lags_is_told_until_it_does_not() -> None:
+    rig = Rig()
+    go_on(rig, 0)
+    go_on(rig, 1, word(None, late=Late(usual_s=60.0, lag_s=1320.0, since_s=START + 3000)))
+    signal = told(rig, "late-source")[-1]
+    assert (signal.scope, signal.severity, signal.onset_s, signal.score) == (SCOPE, "ticket", START + 3000, 2)
+    assert signal.reason == (
+        "opencost/eu-1 lags: its estimates arrive 22 min late, 60 s is usual. What it meters ($31.00/h) is "
+        "seen that much later: a runaway there pages 22 min late. Nothing is lost; what arrives late counts "
+        "in the hour to which it belongs."
+    )
+    rig.restart()
+    go_on(rig, 2, word(None))
+    assert [one.severity for one in told(rig, "late-source")][-2:] == ["ticket", "none"]
+    assert not told(rig)
