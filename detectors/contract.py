@@ -34,7 +34,8 @@ PAGE: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Drivers:
-    """What was used, and what it cost: m rows, each one driver of one scope, in no order.
+    """What was used, and what it cost: m rows, each one driver of one scope, in no order. Where there may be
+    many, look at some at a time (`some`): the stage copies quantities and dollars only as they are asked for.
 
     names    the drivers that there are, such as `pod_hours` and `egress_bytes`
     scope    (m,) index into the view's scopes
@@ -66,7 +67,7 @@ class Drivers:
         wanted = [any(fnmatchcase(name, pattern) for pattern in patterns) for name in self.names]
         return np.array(wanted, np.bool_)[self.driver]
 
-    def some(self, rows: NDArray[np.bool_] | Ints) -> "Drivers":
+    def some(self, rows: NDArray[np.bool_] | Ints | slice) -> "Drivers":
         """Only these rows."""
         return Drivers(
             names=self.names,

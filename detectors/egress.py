@@ -76,7 +76,8 @@ class Egress:
 
         def judge(drivers: Drivers) -> tuple[Floats, Ints]:
             score, limit, _ = self._judge(drivers)
-            return score, _onset(view.time_s, drivers, limit)
+            fires = (score >= 1).any()  # elsewhere nobody asks since when
+            return score, _onset(view.time_s, drivers, limit) if fires else np.full(len(score), view.time_s)
 
         whole, onset_s = np.full(len(mine), np.nan), np.full(len(mine), view.time_s)
         whole[mine], onset_s[mine] = by_rows(view.drivers, np.flatnonzero(mine), judge)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from detectors.contract import MINUTES, PAGE, Drivers, Floats, Ints, Params, Scores, View
-from detectors.scoring import known, of_rows, quantity, usd, worst
+from detectors.scoring import blocks, known, of_rows, quantity, usd, worst
 
 Amounts = NDArray[np.floating[Any]]
 
@@ -77,16 +77,18 @@ class Growth:
         self._params = params
 
     def observe(self, view: View) -> Scores:
-        score, block, late = self._judge(view, view.drivers)
+        excess, drivers = self._excess(view), view.drivers
+        parts = [self._judge(excess, drivers.some(some)) for some in blocks(len(drivers.scope))]
+        score, block, late = (np.concatenate(each) for each in zip(*parts, strict=True))
         window_s = BLOCKS * block * 60
         onset_s: Ints = view.time_s // 60 * 60 - late * 60 - window_s
         return of_rows(view, score, window_s, onset_s, PAGE, "fast")
 
     def reason(self, view: View, scores: Scores, index: int) -> str:
         drivers = view.drivers.of(index)
-        score, blocks, lates = self._judge(view, drivers)
+        score, lengths, lates = self._judge(self._excess(view), drivers)
         row = int(worst(len(view.scopes), drivers, score)[1][index])
-        block, late = int(blocks[row]), int(lates[row])
+        block, late = int(lengths[row]), int(lates[row])
         sums = [float(each[row]) for each in _sums(drivers.minutes.T, block, late)]
         doublings = np.log2(max(sums[-1] / sums[0], 1.0001)) if sums[0] > 0 else 0.0001
         more = usd(float(self._more_usd_per_hour(drivers, block, late)[row]))
@@ -102,7 +104,7 @@ class Growth:
     def load(self, state: bytes) -> None:
         """Nothing to take up: all that it needs is in the view."""
 
-    def _judge(self, view: View, drivers: Drivers) -> tuple[Floats, Ints, Ints]:
+    def _judge(self, excess: Floats, drivers: Drivers) -> tuple[Floats, Ints, Ints]:
         """Of each row: its score, and the block in minutes and the lateness in minutes that gave it."""
         rows = len(drivers.scope)
         minutes = _usable(drivers)
@@ -118,13 +120,13 @@ class Growth:
             score = np.log(np.maximum(ratio, 1.0)) / np.log(asked)
             higher = score > best
             best[higher], found[higher] = score[higher], number
-        blocks, lates = (np.array([each[at] for each in tried], np.int64)[found] for at in (0, 1))
-        score = np.minimum(best, self._excess(view)[drivers.scope])
+        lengths, lates = (np.array([each[at] for each in tried], np.int64)[found] for at in (0, 1))
+        score = np.minimum(best, excess[drivers.scope])
         for number in np.unique(found[score >= 1]).tolist():
             mine = (score >= 1) & (found == number)
             score[mine] = np.minimum(score[mine], self._beyond(drivers.some(mine), *tried[number][:2]))
         seen = np.isfinite(drivers.hours[:, -1]) & (minutes > 0).any(axis=0)
-        return np.where(seen, score, np.nan), blocks, lates
+        return np.where(seen, score, np.nan), lengths, lates
 
     def _excess(self, view: View) -> Floats:
         """What the scope burns beyond its baseline, as a ratio to what must be; unbounded without one."""

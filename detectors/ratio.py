@@ -1,6 +1,7 @@
 """Detector `ratio`: a kind of spend has a share of the whole that it should not have."""
 
-from fnmatch import fnmatchcase
+import fnmatch
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Final
 
 import numpy as np
@@ -134,13 +135,14 @@ class Ratio:
 
     def _day_usd(self, view: View) -> tuple[Floats, dict[str, Floats]]:
         """Dollars of the last 24 whole hours: of the scopes looked at, and of their four parts."""
-        params, drivers, count = self._params, view.drivers, len(view.scopes)
+        params, count = self._params, len(view.scopes)
+        wanted = _wanted(view.scopes, params.scopes)
+        drivers = view.drivers.some(wanted[view.drivers.scope])  # mostly those of one scope
         usd_of_row = np.nan_to_num(known(drivers.hours_usd)).sum(axis=1)
         total = _by_scope(drivers, usd_of_row, np.ones(len(usd_of_row), np.bool_), count)
         whole = np.zeros(count, np.bool_)
         whole[drivers.scope[np.isfinite(drivers.hours).all(axis=1)]] = True
-        wanted = [any(fnmatchcase(scope, pattern) for pattern in params.scopes) for scope in view.scopes]
-        total = np.where(whole & np.array(wanted, np.bool_) & (total > 0), total, np.nan)
+        total = np.where(whole & (total > 0), total, np.nan)
         observability = drivers.named(params.observability_drivers)
         return total, {
             "unmapped": known(view.unmapped_usd_per_hour) * HOURS,
@@ -156,6 +158,12 @@ _MEANING: Final = {
     "egress": "bytes out",
     "observability": "logs, metrics and traces",
 }
+
+
+def _wanted(scopes: Sequence[str], patterns: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Which scopes fit a pattern."""
+    fitting = {scope for one in patterns for scope in fnmatch.filter(scopes, one)}
+    return np.array([scope in fitting for scope in scopes], np.bool_)
 
 
 def _by_scope(drivers: Drivers, usd_of_row: Floats, rows: NDArray[np.bool_], count: int) -> Floats:

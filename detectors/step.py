@@ -7,7 +7,7 @@ from pydantic import Field
 
 from detectors.contract import BUCKET_S, NONE, PAGE, RECENT_BUCKETS, Floats, Ints, Params, Scores, View
 from detectors.explained import moved, tide
-from detectors.scoring import known, usd
+from detectors.scoring import blocks, known, usd
 
 # How far the data may lag: a 60 s sample that arrives 60 s after its end is 120 s old at its start.
 LATE_BUCKETS: Final = 12
@@ -89,32 +89,19 @@ class Step:
         self._params = params
 
     def observe(self, view: View) -> Scores:
-        rates = _rates(view)
+        count = len(view.scopes)
         baseline = tide(view) * np.maximum(known(view.baseline_usd_per_hour), 0.0)
-        end = _end_of_data(rates)
-        matters = self._least_excess(view, baseline)
-        levels = _levels(rates, end, baseline, matters)
-        table = np.stack(
-            [np.maximum(level.max(axis=0) - baseline, 0.0) / least
-             for level, least in zip(levels, matters, strict=True)]
-        )  # fmt: skip
-        everyone = np.arange(len(view.scopes))
-        best = table.argmax(axis=0)
-        score = table[best, everyone]
+        score, onset_s, window_s = np.zeros(count), np.zeros(count, np.int64), np.zeros(count, np.int64)
+        for some in blocks(count):
+            score[some], onset_s[some], window_s[some] = self._judge(view, baseline[some], some)
         score = np.where(moved(view), np.minimum(score, 0.0), score)
         fires = score >= 1
-        onset_s = np.full(len(everyone), view.time_s)
-        if fires.any():
-            stop = np.stack([level.argmax(axis=0) for level in levels])[best, everyone] + ENDS[0, 0]
-            high = rates > baseline + np.stack(matters)[best, everyone] / 2
-            first = _first_of_run(high, stop - np.asarray(WINDOWS)[best], stop)
-            onset_s = np.where(fires, view.time_s - (RECENT_BUCKETS - first) * BUCKET_S, view.time_s)
         return Scores(
             score=score,
             severity=np.where(fires, PAGE, NONE),
-            tier=np.zeros(len(everyone), dtype=np.int64),
-            window_s=np.asarray(WINDOWS)[best] * BUCKET_S,
-            onset_s=onset_s,
+            tier=np.zeros(count, dtype=np.int64),
+            window_s=window_s,
+            onset_s=np.where(fires, onset_s, view.time_s),
             tiers=("fast",),
         )
 
@@ -135,6 +122,26 @@ class Step:
     def load(self, state: bytes) -> None:
         """Nothing to take up: all that it needs is in the view."""
 
+    def _judge(self, view: View, baseline: Floats, some: slice) -> tuple[Floats, Ints, Ints]:
+        """Of some scopes: score, onset where that reaches 1, and window."""
+        rates = _rates(view, some)
+        matters = self._least_excess(view, baseline, some)
+        levels = _levels(rates, _end_of_data(rates), baseline, matters)
+        table = np.stack(
+            [np.maximum(level.max(axis=0) - baseline, 0.0) / least
+             for level, least in zip(levels, matters, strict=True)]
+        )  # fmt: skip
+        everyone = np.arange(len(baseline))
+        best = table.argmax(axis=0)
+        score = table[best, everyone]
+        onset_s = np.full(len(everyone), view.time_s)
+        if (score >= 1).any():
+            stop = np.stack([level.argmax(axis=0) for level in levels])[best, everyone] + ENDS[0, 0]
+            high = rates > baseline + np.stack(matters)[best, everyone] / 2
+            first = _first_of_run(high, stop - np.asarray(WINDOWS)[best], stop)
+            onset_s = view.time_s - (RECENT_BUCKETS - first) * BUCKET_S
+        return score, onset_s, np.asarray(WINDOWS)[best] * BUCKET_S
+
     def _least_excess(self, view: View, baseline: Floats, index: int | slice = slice(None)) -> list[Floats]:
         """For each window, the excess in US dollars per hour from which its mean matters."""
         calm = np.square(known(np.atleast_1d(view.spread_usd_per_hour[index])))
@@ -152,9 +159,9 @@ class Step:
         return found
 
 
-def _rates(view: View) -> Floats:
+def _rates(view: View, some: slice) -> Floats:
     """The recent buckets as (30, n) rows that lie together in memory; what is not known spends nothing."""
-    rates = np.ascontiguousarray(view.recent_usd_per_hour.T)
+    rates = np.ascontiguousarray(view.recent_usd_per_hour[some].T)
     return np.where(np.isfinite(rates), rates, 0.0)
 
 

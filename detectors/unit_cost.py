@@ -79,7 +79,7 @@ class UnitCost:
             judged = _Judged(self._params, view, drivers)
             return judged.score, judged.onset_s(view.time_s)
 
-        score, onset_s = by_rows(view.drivers, np.arange(len(view.drivers.scope)), judge)
+        score, onset_s = by_rows(view.drivers, slice(None), judge)
         return of_rows(view, score, HOUR_S, onset_s, TICKET, "slow")
 
     def reason(self, view: View, scores: Scores, index: int) -> str:
@@ -106,7 +106,8 @@ class _Judged:
     """Columns over the rows of some drivers."""
 
     def __init__(self, params: UnitCostParams, view: View, drivers: Drivers) -> None:
-        self.hours_usd = _over(known(drivers.hours_usd), known(drivers.hours))
+        # Row by row: the numbers whose median is taken lie side by side.
+        self.hours_usd = np.ascontiguousarray(_over(known(drivers.hours_usd), known(drivers.hours)))
         self.usual_usd = _median(self.hours_usd)
         self.quantity_per_hour, self.hour_usd = _recent(drivers, HOUR_S)
         _, self.five_min_usd = _recent(drivers, 300)
@@ -126,6 +127,9 @@ class _Judged:
         self.score = np.where(seen < 1, np.minimum(self.score, np.maximum(seen, 0.0)), self.score)
 
     def onset_s(self, time_s: int) -> Ints:
+        """Where the score reaches 1; elsewhere nobody asks."""
+        if not (self.score >= 1).any():
+            return np.full(len(self.score), time_s)
         midway = self.usual_usd + self.least_usd / 2
         hours = self.hours_usd[:, ::-1] > midway[:, None]
         run = np.where(hours.all(axis=1), HOURS, np.argmin(hours, axis=1))

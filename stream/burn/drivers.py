@@ -1,5 +1,7 @@
 """Quantities and cost of every driver of every scope, as the columns that detectors see."""
 
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -10,9 +12,11 @@ from stream.burn.windows import Windows
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Rows = slice | Ints
 
 HOUR_S: Final = 3600
 BURN_WINDOWS_S: Final = (300, HOUR_S)
+_ALL: Final = slice(None)
 
 
 class DriverColumns:
@@ -26,29 +30,47 @@ class DriverColumns:
         self._component: Ints = np.zeros(0, np.int64)
 
     def at(self, time_s: int) -> Drivers:
-        """All that is in up to the newest whole minute at `time_s`."""
+        """All that is in up to the newest whole minute at `time_s`, to be read before more money comes."""
         self._name_rows()
-        windows, now_s = self._windows, time_s // 60 * 60
-        hour, costs = now_s // HOUR_S, windows.components
-        quantities = windows.quantities.hours(hour, HOURS).astype(np.float64)
-        hours = np.arange(hour - HOURS, hour)[:, None]
-        quantities[hours <= windows.quantities.first_hour[: len(self._scope)]] = np.nan
-        usd = costs.rings[-1].rows(hour - HOURS, hour)[:, self._component] / 1e9
+        now_s, costs = time_s // 60 * 60, self._windows.components
         burn = {
             window_s: np.asarray(
-                costs.between(now_s - window_s, now_s)[self._component] / 1e9 * HOUR_S / window_s
+                costs.between(now_s - window_s, now_s)[self._component] / 1e9 * HOUR_S / window_s, np.float64
             )
             for window_s in BURN_WINDOWS_S
         }
-        return Drivers(
-            names=tuple(self._names),
-            scope=self._scope,
-            driver=self._driver,
-            minutes=windows.quantities.minutes(now_s, MINUTES).T,
-            hours=quantities.T,
-            hours_usd=usd.T,
-            burn_usd_per_hour={window_s: np.asarray(rate, np.float64) for window_s, rate in burn.items()},
-        )
+        return _Held(self, tuple(self._names), self._scope, self._driver, burn, now_s)
+
+    def minutes(self, now_s: int, rows: Rows) -> NDArray[np.float32]:
+        span, picked = self._span(rows)
+        return np.asarray(self._windows.quantities.minutes(now_s, MINUTES, span).T[picked])
+
+    def hours(self, now_s: int, rows: Rows) -> Floats:
+        quantities, hour = self._windows.quantities, now_s // HOUR_S
+        span, picked = self._span(rows)
+        amounts = quantities.hours(hour, HOURS, span).astype(np.float64)
+        hours = np.arange(hour - HOURS, hour)[:, None]
+        amounts[hours <= quantities.first_hour[span]] = np.nan
+        return np.asarray(amounts.T[picked])
+
+    def hours_usd(self, now_s: int, rows: Rows) -> Floats:
+        hour = now_s // HOUR_S
+        span, picked = self._span(rows)
+        component = self._component[span]
+        if not len(component):
+            return np.zeros((0, HOURS))
+        some = slice(int(component.min()), int(component.max()) + 1)
+        nusd = self._windows.components.rings[-1].rows(hour - HOURS, hour, some)
+        return np.asarray((nusd.take(component - some.start, axis=1) / 1e9).T[picked])
+
+    def _span(self, rows: Rows) -> tuple[slice, Rows]:
+        """The rows from the first to the last of these, and which of them: a run is copied at once."""
+        if isinstance(rows, slice):
+            return slice(*rows.indices(len(self._scope))), _ALL
+        if not len(rows):
+            return slice(0, 0), rows
+        first = int(rows.min())
+        return slice(first, int(rows.max()) + 1), rows - first
 
     def _name_rows(self) -> None:
         more = self._windows.drivers[len(self._scope) :]
@@ -58,3 +80,50 @@ class DriverColumns:
             self._driver = np.concatenate([self._driver, np.array(numbers, np.int64)])
             self._component = np.array(self._windows.drivers)
             self._scope = np.array(self._windows.scope_of)[self._component]
+
+
+class _Held(Drivers):
+    """Rows whose quantities and dollars are copied from the rings when they are asked for. All at once are
+    2.6 KB a scope, fresh from the system every minute; a block of them fits into memory used before."""
+
+    _columns: DriverColumns
+    _now_s: int
+    _rows: Rows
+
+    def __init__(
+        self,
+        columns: DriverColumns,
+        names: Sequence[str],
+        scope: Ints,
+        driver: Ints,
+        burn_usd_per_hour: Mapping[int, Floats],
+        now_s: int,
+        rows: Rows = _ALL,
+    ) -> None:
+        burn = {window_s: rate[rows] for window_s, rate in burn_usd_per_hour.items()}
+        mine = {
+            "names": names, "scope": scope[rows], "driver": driver[rows], "burn_usd_per_hour": burn,
+            "_columns": columns, "_now_s": now_s, "_rows": rows,
+        }  # fmt: skip
+        for name, value in mine.items():
+            object.__setattr__(self, name, value)  # as a frozen dataclass does it
+
+    @cached_property
+    def minutes(self) -> NDArray[np.float32]:
+        return self._columns.minutes(self._now_s, self._rows)
+
+    @cached_property
+    def hours(self) -> Floats:
+        return self._columns.hours(self._now_s, self._rows)
+
+    @cached_property
+    def hours_usd(self) -> Floats:
+        return self._columns.hours_usd(self._now_s, self._rows)
+
+    def some(self, rows: NDArray[np.bool_] | Rows) -> Drivers:
+        if self._rows is not _ALL:
+            return super().some(rows)
+        chosen = rows if isinstance(rows, slice) else np.arange(len(self.scope))[rows]
+        return _Held(
+            self._columns, self.names, self.scope, self.driver, self.burn_usd_per_hour, self._now_s, chosen
+        )

@@ -106,18 +106,19 @@ class Quantities:
             np.minimum.at(self.first_hour, series[earlier], hour[earlier])
             self._new.update(np.unique(series[earlier] // CHUNK).tolist())
 
-    def minutes(self, end_s: int, count: int) -> Amounts:
-        """(count, series) of the last `count` minutes up to `end_s`, oldest first; zero where not held."""
-        return self._rows(_MINUTE, end_s // MINUTE_S, count)
+    def minutes(self, end_s: int, count: int, some: slice = slice(None)) -> Amounts:
+        """(count, series) of the last `count` minutes up to `end_s`, oldest first; zero where not held. Of
+        all series, or a slice of them."""
+        return self._rows_of(_MINUTE, end_s // MINUTE_S, count, some)
 
-    def hours(self, end_hour: int, count: int) -> Amounts:
-        """(count, series) of the closed hours before `end_hour`, oldest first; zero where not held."""
-        return self._rows(_HOUR, end_hour, count)
+    def hours(self, end_hour: int, count: int, some: slice = slice(None)) -> Amounts:
+        """The same of the closed hours before `end_hour`."""
+        return self._rows_of(_HOUR, end_hour, count, some)
 
-    def _rows(self, level: int, end: int, count: int) -> Amounts:
+    def _rows_of(self, level: int, end: int, count: int, some: slice) -> Amounts:
         ring, newest = self.rings[level], self._newest(level)
         buckets = np.arange(end - count, end)
-        rows = np.asarray(ring[buckets % len(ring), : len(self.names)])
+        rows = np.asarray(ring[buckets % len(ring), slice(*some.indices(len(self.names)))])
         rows[(buckets <= newest - len(ring)) | (buckets > newest)] = 0
         return rows
 

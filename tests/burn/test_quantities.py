@@ -129,6 +129,18 @@ def test_a_view_shows_what_each_driver_used_and_cost() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("rows", [slice(0, 1), slice(1, 9), slice(9, 12), [1, 0], [], [False, True]], ids=str)
+def test_some_rows_are_those_of_the_whole(rows: slice | list[int]) -> None:
+    columns = DriverColumns(filled())
+    chosen = rows if isinstance(rows, slice) else np.array(rows, None if rows else np.int64)
+    whole, part = columns.at(START + 3 * 3600), columns.at(START + 3 * 3600).some(chosen)
+    for name in ("scope", "driver", "minutes", "hours", "hours_usd"):
+        np.testing.assert_array_equal(getattr(part, name), getattr(whole, name)[chosen], name)
+        np.testing.assert_array_equal(getattr(part.some(slice(1, 2)), name), getattr(part, name)[1:2], name)
+    for window_s, rate in whole.burn_usd_per_hour.items():
+        np.testing.assert_array_equal(part.burn_usd_per_hour[window_s], rate[chosen])
+
+
 def test_a_restart_shows_the_same() -> None:
     windows = filled()
     again = Windows(10)
