@@ -294,7 +294,13 @@ def _views(
     *, scopes: int = 5, duration_s: int = 5400, every_s: int = 60, events: tuple[Event, ...] = EVENTS
 ) -> Iterator[View]:
     return synthetic_views(
-        seed=7, scopes=scopes, duration_s=duration_s, every_s=every_s, events=events, last_forbidden=True
+        seed=7,
+        scopes=scopes,
+        duration_s=duration_s,
+        every_s=every_s,
+        events=events,
+        last_forbidden=True,
+        history_s=9 * 86_400,
     )
 
 

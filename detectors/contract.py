@@ -25,6 +25,8 @@ WINDOWS_S: Final = (300, 1800, 3600, 7200, 21600, 86400)  # 5 m, 30 m, 1 h, 2 h,
 DRIVER_EVERY_S: Final = 60  # `View.drivers` is filled when a minute turns
 MINUTES: Final = 120  # of quantities
 HOURS: Final = 24  # of quantities and their cost
+DAYS: Final = 8
+DAY_HOURS: Final = 23  # 8 x 24 hours are held, and the one that is open counts among them
 
 NONE: Final = 0
 DIGEST: Final = 1
@@ -46,6 +48,10 @@ class Drivers:
              in which the driver was first seen
     hours_usd (m, 24) what those cost, in US dollars
     burn_usd_per_hour   window in seconds (300, 3600) -> (m,) rate of spend of this driver
+    days_usd (m, 8) what the last 23 whole hours cost, and the same hours of each of the 7 days before, oldest
+             first, in US dollars; NaN for days that are not known from their first hour on. Filled only when
+             an hour has turned since the last look, else all NaN
+    same_hour_usd (m, 8) of those days, the newest hour alone
     """
 
     names: Sequence[str]
@@ -55,6 +61,8 @@ class Drivers:
     hours: Floats
     hours_usd: Floats
     burn_usd_per_hour: Mapping[int, Floats]
+    days_usd: Floats
+    same_hour_usd: Floats
 
     @classmethod
     def none(cls) -> "Drivers":
@@ -77,6 +85,8 @@ class Drivers:
             hours=self.hours[rows],
             hours_usd=self.hours_usd[rows],
             burn_usd_per_hour={window_s: rate[rows] for window_s, rate in self.burn_usd_per_hour.items()},
+            days_usd=self.days_usd[rows],
+            same_hour_usd=self.same_hour_usd[rows],
         )
 
     def of(self, scope: int) -> "Drivers":
@@ -93,6 +103,8 @@ _NO_DRIVERS: Final = Drivers(
     hours=np.zeros((0, HOURS)),
     hours_usd=np.zeros((0, HOURS)),
     burn_usd_per_hour={300: np.zeros(0), 3600: np.zeros(0)},
+    days_usd=np.zeros((0, DAYS)),
+    same_hour_usd=np.zeros((0, DAYS)),
 )
 
 

@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 from detectors.contract import Params, every_s
+from detectors.explained import LEAST_PEERS, MISSING, MORE, MOST, QUARTER
 from detectors.registry import BUILT_IN, GROUP, WITHOUT_VIEW, Kind
 
 _HEAD = """\
@@ -18,6 +19,21 @@ its threshold. Settings go into `burnline.yaml`, below `detectors` and the detec
     detectors:
       step: {sigmas: 10}
       emergency: {enabled: false}
+"""
+
+_EXPLAINED = f"""\
+## What explains an excess
+
+An excess may be ordinary ([explained.py](../detectors/explained.py)). What is taken for that has no settings:
+
+- **Work that moved within the day** (step, burn-vs-baseline, change-point, seasonal-anomaly): in the 18 h
+  before the last 6 h the scope spent {MISSING * 100:g} % of a day or more too little, in the last 6 h at most
+  {MORE:g} times that too much, and it burns at most {MORE:g} times the dearest hour of a normal day.
+- **A tide that lifts many** (step, change-point, seasonal-anomaly): of {LEAST_PEERS} or more scopes of a
+  kind, such as all services, {QUARTER * 100:g} % burn so many times what is normal; so may each of them, up
+  to {MOST:g} times.
+- **Traffic** (leak): the scope's other drivers, taken together, cost so many times what is usual; so may
+  each, up to {MOST:g} times.
 """
 
 _TAIL = f"""\
@@ -60,7 +76,7 @@ def page() -> str:
     parts += ["Every detector has:\n", _table(_COLUMNS, _settings(Params))]
     for kind in (*BUILT_IN, *WITHOUT_VIEW):
         parts += [f"## {kind.name}\n", _table(_COLUMNS, _settings(kind.params_type, Params))]
-    return "\n".join([*parts, _TAIL])
+    return "\n".join([*parts, _EXPLAINED, _TAIL])
 
 
 def watches_for(kind: type[Kind]) -> str:
@@ -86,7 +102,7 @@ def _settings(params: type[Params], without: type[Params] | None = None) -> list
     return [
         [f"`{name}`", f"`{_value(field.default)}`", field.description or ""]
         for name, field in params.model_fields.items()
-        if name not in inherited
+        if name not in inherited or field.default != inherited[name].default
     ]
 
 

@@ -21,6 +21,7 @@ from detectors.egress import Egress
 from detectors.emergency import Emergency
 from detectors.growth import Growth
 from detectors.late_source import LateSource
+from detectors.leak import Leak
 from detectors.lost_labels import LostLabels
 from detectors.metering_gap import MeteringGap
 from detectors.policy import Policy
@@ -33,8 +34,8 @@ from detectors.unit_cost import UnitCost
 GROUP: Final = "burnline.detectors"
 _METHODS: Final = ("observe", "reason", "save", "load")
 BUILT_IN: Final[tuple[type[Detector], ...]] = (
-    Step, BurnVsBaseline, BurnVsBudget, Emergency, Growth, Egress, UnitCost, ChangePoint, SeasonalAnomaly,
-    Ratio, Policy,
+    Step, BurnVsBaseline, BurnVsBudget, Emergency, Growth, Egress, UnitCost, ChangePoint, Leak,
+    SeasonalAnomaly, Ratio, Policy,
 )  # fmt: skip
 
 

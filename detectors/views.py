@@ -62,8 +62,8 @@ def synthetic_views(
         last_forbidden=last_forbidden,
     )
     for time_s in range(START_S + every_s, START_S + duration_s + 1, every_s):
-        turned = time_s // 60 != (time_s - every_s) // 60
-        yield freeze(world.view(time_s, late_s, drivers=turned))
+        minute, hour = (time_s // width_s != (time_s - every_s) // width_s for width_s in (60, 3600))
+        yield freeze(world.view(time_s, late_s, drivers=minute, days=hour))
 
 
 def pick(view: View, rows: Sequence[int] | Ints) -> View:

@@ -10,6 +10,8 @@ import numpy as np
 
 from detectors.contract import (
     BUCKET_S,
+    DAY_HOURS,
+    DAYS,
     HOURS,
     MINUTES,
     RECENT_BUCKETS,
@@ -122,7 +124,7 @@ class World:
                 changed = series[name][rows, span]
                 series[name][rows, span] = (changed * times[: changed.shape[1]] + more) * price
 
-    def view(self, time_s: int, late_s: int, *, drivers: bool) -> View:
+    def view(self, time_s: int, late_s: int, *, drivers: bool, days: bool) -> View:
         visible = ((time_s - late_s - self.first_s) // self.sample_s) * (self.sample_s // BUCKET_S)
         now = (time_s - self.first_s) // BUCKET_S
         spent = self.spent_usd[:, min(visible, now)]
@@ -162,13 +164,13 @@ class World:
             projection_day_usd=to_date + self._planned(time_s, month_end_s) + more * day_s / 3600,
             month_s=month_end_s - month_start_s,
             month_elapsed_s=time_s - month_start_s,
-            drivers=self._drivers(time_s, visible) if drivers else Drivers.none(),
+            drivers=self._drivers(time_s, visible, days) if drivers else Drivers.none(),
             unmapped_usd_per_hour=UNMAPPED * burn[DAY_S] if drivers else unknown,
             forbidden_s=self.forbidden_s if drivers else unknown,
             idle_usd_per_hour=IDLE * burn[DAY_S] if drivers else unknown,
         )
 
-    def _drivers(self, time_s: int, visible: int) -> Drivers:
+    def _drivers(self, time_s: int, visible: int, days: bool) -> Drivers:
         """Up to the newest whole minute that can be seen; later ones are empty."""
         now = (time_s - self.first_s) // 60
         seen = min(now, visible * BUCKET_S // 60)
@@ -176,6 +178,10 @@ class World:
         edges = np.arange(hour - HOURS, hour + 1) * 60 - self.first_s // 60
         unknown = np.arange(hour - HOURS, hour) <= self.first_s // 3600
         minutes, hours, hours_usd, burn = [], [], [], dict[int, list[Floats]]()
+        days_usd = [
+            self._days(paid_usd, hour, DAY_HOURS, seen, days) for paid_usd, _ in self._minutes.values()
+        ]
+        same_hour = [self._days(paid_usd, hour, 1, seen, days) for paid_usd, _ in self._minutes.values()]
         for paid_usd, used_usd in self._minutes.values():
             recent = np.diff(used_usd[:, np.clip(np.arange(now - MINUTES, now + 1), 0, seen)], axis=1)
             minutes.append(recent.astype(np.float32))
@@ -196,7 +202,16 @@ class World:
             hours=np.concatenate([each / price for each, price in zip(hours, prices, strict=True)]),
             hours_usd=np.concatenate(hours_usd),
             burn_usd_per_hour={window_s: np.concatenate(each) for window_s, each in burn.items()},
+            days_usd=np.concatenate(days_usd),
+            same_hour_usd=np.concatenate(same_hour),
         )
+
+    def _days(self, paid_usd: Floats, hour: int, hours: int, seen: int, wanted: bool) -> Floats:
+        """What a driver cost in the hours before this one, today and on the days before."""
+        ends = hour - 24 * np.arange(DAYS - 1, -1, -1)
+        first, last = (np.clip(edges * 60 - self.first_s // 60, 0, seen) for edges in (ends - hours, ends))
+        unknown = (ends - DAY_HOURS <= self.first_s // 3600) | (not wanted)
+        return np.where(unknown, np.nan, paid_usd[:, last] - paid_usd[:, first])
 
     def _planned(self, start_s: int, end_s: int) -> Floats:
         """The dollars that level and season make from start to end: the integral of the formula."""

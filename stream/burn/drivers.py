@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.contract import HOURS, MINUTES, Drivers
+from detectors.contract import DAY_HOURS, DAYS, HOURS, MINUTES, Drivers
 from stream.burn.windows import Windows
 
 Floats = NDArray[np.float64]
@@ -29,8 +29,9 @@ class DriverColumns:
         self._driver: Ints = np.zeros(0, np.int64)
         self._component: Ints = np.zeros(0, np.int64)
 
-    def at(self, time_s: int) -> Drivers:
-        """All that is in up to the newest whole minute at `time_s`, to be read before more money comes."""
+    def at(self, time_s: int, *, days: bool) -> Drivers:
+        """All that is in up to the newest whole minute at `time_s`, to be read before more money comes; what
+        days cost only if asked for."""
         self._name_rows()
         now_s, costs = time_s // 60 * 60, self._windows.components
         burn = {
@@ -39,7 +40,7 @@ class DriverColumns:
             )
             for window_s in BURN_WINDOWS_S
         }
-        return _Held(self, tuple(self._names), self._scope, self._driver, burn, now_s)
+        return _Held(self, tuple(self._names), self._scope, self._driver, burn, now_s, days)
 
     def minutes(self, now_s: int, rows: Rows) -> NDArray[np.float32]:
         span, picked = self._span(rows)
@@ -72,6 +73,18 @@ class DriverColumns:
         first = int(rows.min())
         return slice(first, int(rows.max()) + 1), rows - first
 
+    def days_usd(self, now_s: int, rows: Rows, hours: int) -> Floats:
+        """Of so many hours before this one, today and on the 7 days before."""
+        component, hour = self._component[rows], now_s // HOUR_S
+        found = np.full((len(component), DAYS), np.nan)
+        ring = self._windows.components.rings[-1]
+        first_hour = self._windows.quantities.first_hour[: len(self._scope)][rows]
+        for day, end in enumerate(range(hour - 24 * (DAYS - 1), hour + 1, 24)):
+            if end - DAY_HOURS >= ring.tail:
+                usd = ring.total(end - hours, end)[component] / 1e9
+                found[:, day] = np.where(first_hour < end - DAY_HOURS, usd, np.nan)
+        return found
+
     def _name_rows(self) -> None:
         more = self._windows.drivers[len(self._scope) :]
         if more:
@@ -88,6 +101,7 @@ class _Held(Drivers):
 
     _columns: DriverColumns
     _now_s: int
+    _days: bool
     _rows: Rows
 
     def __init__(
@@ -98,12 +112,13 @@ class _Held(Drivers):
         driver: Ints,
         burn_usd_per_hour: Mapping[int, Floats],
         now_s: int,
+        days: bool,
         rows: Rows = _ALL,
     ) -> None:
         burn = {window_s: rate[rows] for window_s, rate in burn_usd_per_hour.items()}
         mine = {
             "names": names, "scope": scope[rows], "driver": driver[rows], "burn_usd_per_hour": burn,
-            "_columns": columns, "_now_s": now_s, "_rows": rows,
+            "_columns": columns, "_now_s": now_s, "_days": days, "_rows": rows,
         }  # fmt: skip
         for name, value in mine.items():
             object.__setattr__(self, name, value)  # as a frozen dataclass does it
@@ -120,10 +135,24 @@ class _Held(Drivers):
     def hours_usd(self) -> Floats:
         return self._columns.hours_usd(self._now_s, self._rows)
 
+    @cached_property
+    def days_usd(self) -> Floats:
+        return self._of_days(DAY_HOURS)
+
+    @cached_property
+    def same_hour_usd(self) -> Floats:
+        return self._of_days(1)
+
+    def _of_days(self, hours: int) -> Floats:
+        if self._days:
+            return self._columns.days_usd(self._now_s, self._rows, hours)
+        return np.full((len(self.scope), DAYS), np.nan)
+
     def some(self, rows: NDArray[np.bool_] | Rows) -> Drivers:
         if self._rows is not _ALL:
             return super().some(rows)
         chosen = rows if isinstance(rows, slice) else np.arange(len(self.scope))[rows]
+        burn = self.burn_usd_per_hour
         return _Held(
-            self._columns, self.names, self.scope, self.driver, self.burn_usd_per_hour, self._now_s, chosen
+            self._columns, self.names, self.scope, self.driver, burn, self._now_s, self._days, chosen
         )

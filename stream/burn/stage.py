@@ -275,7 +275,8 @@ class Burn:
     def _look(self, last_s: int, time_s: int) -> None:
         self._ask(time_s)
         wanted = self.signals.wants_drivers(last_s, time_s)
-        look = self._last = self._lookout.look(time_s, drivers=wanted)
+        turned = time_s // HOUR_S != last_s // HOUR_S
+        look = self._last = self._lookout.look(time_s, drivers=wanted, days=turned)
         refresh_s = self._config.burn.refresh_every_s
         self._blind = (
             *self._sources.signals(time_s, refresh_s),

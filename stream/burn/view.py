@@ -52,9 +52,10 @@ class Lookout:
         self._remaining: tuple[tuple[int, int, int], Floats, Floats] = ((-1, 0, 0), np.zeros(0), np.zeros(0))
         self._past: tuple[tuple[int, ...], NDArray[np.int64]] = ((), np.zeros(0, np.int64))
 
-    def look(self, time_s: int, *, drivers: bool = False) -> Look:
+    def look(self, time_s: int, *, drivers: bool = False, days: bool = False) -> Look:
         """`time_s` ends a closed bucket. Money after it is not looked at. `drivers` fills what
-        detectors see of drivers and remarks too: as much work as all the rest."""
+        detectors see of drivers and remarks too: as much work as all the rest. `days` adds what whole days
+        cost."""
         rings = self._windows.scopes
         size = len(rings)
         baseline = self._baseline
@@ -107,7 +108,7 @@ class Lookout:
             projection_day_usd=projection.day_usd,
             month_s=month.end_s - month.start_s,
             month_elapsed_s=elapsed_s,
-            drivers=self._drivers.at(time_s) if drivers else Drivers.none(),
+            drivers=self._drivers.at(time_s, days=days) if drivers else Drivers.none(),
             unmapped_usd_per_hour=self._noted(UNOWNED, time_s, drivers),
             idle_usd_per_hour=self._noted(IDLE, time_s, drivers),
             forbidden_s=self._policies.forbidden_s(self._scopes, time_s)

@@ -66,7 +66,7 @@ def slow_egress(world: World) -> Case:
 
 
 def orphaned_volumes(world: World) -> Case:
-    """Volumes are made and never deleted: storage doubles within four days."""
+    """Volumes are made and never deleted: within four days storage is eight times what it was."""
     service = _one(world, "storage_gb_hours", 6)
     begin_ms = _at(world, 1, 8)
     volumes = world.columns("storage_gb_hours", service=service)

@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from detectors.contract import HOURS, MINUTES
+from detectors.contract import DAYS, HOURS, MINUTES
 from stream.burn.drivers import DriverColumns
 from stream.burn.quantities import HOUR_SLOTS, MINUTE_SLOTS, Quantities
 from stream.burn.windows import Windows
@@ -114,7 +114,7 @@ def filled(hours: int = 3) -> Windows:
 
 def test_a_view_shows_what_each_driver_used_and_cost() -> None:
     windows = filled()
-    drivers = DriverColumns(windows).at(START + 3 * 3600)
+    drivers = DriverColumns(windows).at(START + 3 * 3600, days=True)
     assert [drivers.names[number] for number in drivers.driver] == ["pod_hours", "egress_bytes"]
     assert [windows.scope_names[number] for number in drivers.scope] == [WEB, WEB]
     assert drivers.minutes.shape == (2, MINUTES)
@@ -131,18 +131,45 @@ def test_a_view_shows_what_each_driver_used_and_cost() -> None:
 
 @pytest.mark.parametrize("rows", [slice(0, 1), slice(1, 9), slice(9, 12), [1, 0], [], [False, True]], ids=str)
 def test_some_rows_are_those_of_the_whole(rows: slice | list[int]) -> None:
-    columns = DriverColumns(filled())
+    columns = DriverColumns(filled(hours=194))
     chosen = rows if isinstance(rows, slice) else np.array(rows, None if rows else np.int64)
-    whole, part = columns.at(START + 3 * 3600), columns.at(START + 3 * 3600).some(chosen)
-    for name in ("scope", "driver", "minutes", "hours", "hours_usd"):
+    whole, part = (columns.at(START + 194 * 3600, days=True) for _ in range(2))
+    part = part.some(chosen)
+    for name in ("scope", "driver", "minutes", "hours", "hours_usd", "days_usd", "same_hour_usd"):
         np.testing.assert_array_equal(getattr(part, name), getattr(whole, name)[chosen], name)
         np.testing.assert_array_equal(getattr(part.some(slice(1, 2)), name), getattr(part, name)[1:2], name)
     for window_s, rate in whole.burn_usd_per_hour.items():
         np.testing.assert_array_equal(part.burn_usd_per_hour[window_s], rate[chosen])
 
 
+def test_whole_days_are_shown_when_an_hour_turns() -> None:
+    windows = filled(hours=194)
+    end_s = START + 194 * 3600
+    drivers = DriverColumns(windows).at(end_s, days=True)
+    assert drivers.days_usd.tolist() == [[23 * 360] * DAYS, [23 * 1080] * DAYS]
+    assert drivers.same_hour_usd.tolist() == [[360] * DAYS, [1080] * DAYS]
+    # A dearer hour is in the day that it lies in, and only the newest hour of a day is looked at alone.
+    egress = windows.components.names.index(Name(WEB, "egress_bytes", DRIVER))
+    for hours_ago, usd in ((1, 10), (24, 100), (25, 1000)):
+        bucket = (end_s - hours_ago * 3600) // 3600
+        windows.components.add(*(np.array([n]) for n in (egress, 3600, bucket, usd * NANO)))
+    later = DriverColumns(windows).at(end_s + 300, days=True)
+    assert (later.days_usd[1] - drivers.days_usd[1]).tolist() == [0, 0, 0, 0, 0, 0, 1000, 10]
+    assert (later.same_hour_usd[1] - drivers.same_hour_usd[1]).tolist() == [0, 0, 0, 0, 0, 0, 1000, 10]
+    between = DriverColumns(windows).at(end_s + 300, days=False)
+    assert np.isnan(between.days_usd).all() and between.days_usd.shape == (2, DAYS)
+    # Once the ring has moved on by two hours the first day is held no more.
+    windows.advance(end_s + 3700)
+    assert np.isnan(DriverColumns(windows).at(end_s, days=True).days_usd[:, 0]).all()
+
+
+def test_days_before_a_driver_was_known_are_not() -> None:
+    drivers = DriverColumns(filled(hours=50)).at(START + 50 * 3600, days=True)
+    assert np.isfinite(drivers.days_usd).tolist() == [[False] * 6 + [True] * 2] * 2
+
+
 def test_a_restart_shows_the_same() -> None:
-    windows = filled()
+    windows = filled(hours=194)
     again = Windows(10)
     restoring = again.restore()
     for row in windows.changes():
@@ -151,8 +178,8 @@ def test_a_restart_shows_the_same() -> None:
         assert row.value is not None
         restoring.load(key, row.value)
     restoring.settle(windows.head_s)
-    one, other = (DriverColumns(each).at(START + 3 * 3600) for each in (windows, again))
+    one, other = (DriverColumns(each).at(START + 194 * 3600, days=True) for each in (windows, again))
     assert one.names == other.names
-    for name in ("scope", "driver", "minutes", "hours", "hours_usd"):
+    for name in ("scope", "driver", "minutes", "hours", "hours_usd", "days_usd", "same_hour_usd"):
         assert np.array_equal(getattr(one, name), getattr(other, name), equal_nan=True), name
     assert again.notes == windows.notes == {IDLE: {windows.scope_names.index(WEB): 4}}

@@ -60,7 +60,7 @@ def test_a_runaway_in_the_same_world_is_not_silent() -> None:
     runaway = Event(3600, 2 * DAY_S, factor=20)
     growing = Event(3600, 6000, doubling_s=180, driver="pod_hours")
     dearer = Event(3 * 3600, 2 * DAY_S, price=4)
-    happens = {"events": [growing, runaway, dearer], "sample_s": 60, "late_s": 60}
+    happens = {"events": [growing, runaway, dearer], "sample_s": 60, "late_s": 60, "history_s": 9 * DAY_S}
     count = spoken(scopes=5, duration_s=2 * DAY_S, every_s=240, **happens)
     # What is not about size has tests of its own.
     silent = {name for name, times in count.items() if not times}

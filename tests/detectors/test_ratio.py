@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from detectors.contract import DIGEST, HOURS, NONE, Drivers, View
+from detectors.contract import DAYS, DIGEST, HOURS, NONE, Drivers, View
 from detectors.ratio import TIERS, Ratio, RatioParams
 from detectors.views import freeze, synthetic_views
 
@@ -21,6 +21,7 @@ def view_of(unmapped: float = 0, idle: float = 0, hours: int = HOURS, **drivers:
         names=tuple(drivers), scope=nothing, driver=np.arange(len(rates)),
         minutes=np.zeros((len(rates), 120), np.float32), hours=hourly * unknown, hours_usd=hourly,
         burn_usd_per_hour={300: rates, 3600: rates},
+        days_usd=np.full((len(rates), DAYS), np.nan), same_hour_usd=np.full((len(rates), DAYS), np.nan),
     )  # fmt: skip
     return freeze(
         replace(

@@ -13,8 +13,8 @@ from detectors.step import StepParams
 from tests.detectors.steady import steady
 
 NAMES = [
-    "burn-vs-baseline", "burn-vs-budget", "change-point", "egress", "emergency", "growth", "policy", "ratio",
-    "seasonal-anomaly", "step", "unit-cost",
+    "burn-vs-baseline", "burn-vs-budget", "change-point", "egress", "emergency", "growth", "leak", "policy",
+    "ratio", "seasonal-anomaly", "step", "unit-cost",
 ]  # fmt: skip
 
 OTHERS = """
