@@ -109,14 +109,16 @@ def _known(column: Floats) -> list[float | None]:
 
 
 def _rows(columns: Mapping[K, Floats], size: int, some: slice) -> list[dict[K, float]]:
-    """Each scope's value of every column that has one; a scope may be younger than the column."""
+    """Some scopes' values of every column that has one; a scope may be younger than the column."""
+    count = len(range(size)[some])
     if not columns:
-        return [{} for _ in range(*some.indices(size))]
-    table = np.full((size, len(columns)), np.nan)
+        return [{} for _ in range(count)]
+    table = np.full((count, len(columns)), np.nan)
     for number, column in enumerate(columns.values()):
-        table[: len(column), number] = column[:size]
+        known = column[:size][some]
+        table[: len(known), number] = known
     keys = tuple(columns)
     return [
         {key: value for key, value in zip(keys, row, strict=True) if value == value}  # noqa: PLR0124 (NaN)
-        for row in table[some].tolist()
+        for row in table.tolist()
     ]

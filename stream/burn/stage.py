@@ -27,7 +27,7 @@ from stream.burn.people import People
 from stream.burn.policies import Policies
 from stream.burn.prices import Prices
 from stream.burn.signals import Failure, Signals, Verdict
-from stream.burn.sources import RECENT_S, Sources, held
+from stream.burn.sources import RECENT_S, Interim, Sources, held
 from stream.burn.view import Look, Lookout
 from stream.burn.windows import Windows
 from stream.config import Config
@@ -92,7 +92,6 @@ class Burn:
         self.listeners: list[Listener] = []
         self._blind: tuple[wire.Signal, ...] = ()  # what this look gives cause for without a detector
         self._clock = schema.Clock(-1, -1, 0, {}, 0, 0)
-        self._outputs: list[Output] = []
         self._evaluations: list[wire.Evaluation] = []
         self._learnt: dict[str, bytes] = {}  # what the state rows hold of each detector
         self._moved = False
@@ -100,6 +99,7 @@ class Burn:
         # Of the newest look: several sets of detectors (a backtest's) mostly say the same.
         self._told_of: Look | None = None
         self._told: dict[Verdict, wire.Signal] = {}
+        self._interim: Interim = {}
         self._since_ms = -1  # by the meters' clocks, when this instance heard the first of them
 
     @property
@@ -292,6 +292,7 @@ class Burn:
         verdicts = signals.observe(look.view, watched, last_s, self._held)
         if look is not self._told_of:
             self._told_of, self._told = look, {}
+            self._interim = self._sources.interim(self.windows, look.view.time_s)
         for verdict in verdicts:
             if verdict not in self._told:
                 self._told[verdict] = self._signal(look, verdict)
@@ -311,7 +312,7 @@ class Burn:
     def _signal(self, look: Look, verdict: Verdict) -> wire.Signal:
         view, index = look.view, verdict.index
         scope = view.scopes[index]
-        [figures] = self._figures(look, slice(index, index + 1))
+        [figures] = self._figures(look, self._interim, slice(index, index + 1))
         spent_nusd = self.windows.spent_nusd(scope, verdict.onset_s, view.time_s)
         expected = self.baseline.expected_usd(index, verdict.onset_s, view.time_s)
         burn = self._burn_usd_per_hour(view, index, verdict.window_s if verdict.severity else 0)
@@ -412,11 +413,12 @@ class Burn:
         look = self._last
         if look is not None and len(look.view.scopes) < len(self.windows.scope_names):
             look = self._last = self._lookout.look(look.view.time_s)  # late money has brought new scopes
-        return [] if look is None else list(self._figures(look))
+        if look is None:
+            return []
+        return list(self._figures(look, self._sources.interim(self.windows, look.view.time_s)))
 
-    def _figures(self, look: Look, some: slice = slice(None)) -> Iterator[Figures]:
+    def _figures(self, look: Look, interim: Interim, some: slice = slice(None)) -> Iterator[Figures]:
         scores = {name: told.score for name, told in self.signals.scores.items()}
-        interim = self._sources.interim(self.windows, look.view.time_s)
         return figures_of(look, scores, self.windows, interim, some)
 
 
