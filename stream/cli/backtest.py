@@ -18,9 +18,8 @@ from stream.backtest.picture import html, svg
 from stream.backtest.play import Backtest
 from stream.backtest.thresholds import SCALES
 from stream.cli.backtest_screen import show
-from stream.cli.options import ConfigFile
+from stream.cli.options import ConfigFile, Currency, FormatName, Fx
 from stream.cli.replay import opened
-from stream.collect.formats import FORMATS
 from stream.collect.reading import Reading
 from stream.config import Config
 from stream.errors import UserError
@@ -44,17 +43,10 @@ def backtest(
     sweep: Annotated[
         bool, typer.Option("--sweep/--no-sweep", help="Whether to try other values of every threshold.")
     ] = True,
-    format_name: Annotated[
-        str | None, typer.Option("--format", help=f"Instead of recognising it: {', '.join(FORMATS)}.")
-    ] = None,
+    format_name: FormatName = None,
     config: ConfigFile = None,
-    fx: Annotated[
-        list[str] | None,
-        typer.Option(help="Exchange rate to USD for a bill in another currency, e.g. CAD=0.73."),
-    ] = None,
-    currency: Annotated[
-        str | None, typer.Option(help="The currency of files that do not name one, e.g. USD.")
-    ] = None,
+    fx: Fx = None,
+    currency: Currency = None,
     json: Annotated[Path | None, typer.Option(help="Write all of it there, as JSON.")] = None,
     svg_file: Annotated[Path | None, typer.Option("--svg", help="Write the picture there.")] = None,
     html_file: Annotated[Path | None, typer.Option("--html", help="Write a page with both there.")] = None,

@@ -15,8 +15,8 @@ from rich.table import Table
 
 from stream import config as configuration
 from stream.alerts import text
-from stream.cli.options import ConfigFile, Json
-from stream.collect.formats import FORMATS, open_reading
+from stream.cli.options import ConfigFile, Currency, FormatName, Fx, Json
+from stream.collect.formats import open_reading
 from stream.collect.reader import Options
 from stream.collect.reading import Reading
 from stream.errors import UserError
@@ -30,20 +30,13 @@ TOP_SCOPES = 8
 
 def replay(
     files: Annotated[list[Path], typer.Argument(help="Files to play, one after the other.")],
-    format_name: Annotated[
-        str | None, typer.Option("--format", help=f"Instead of recognising it: {', '.join(FORMATS)}.")
-    ] = None,
+    format_name: FormatName = None,
     config: ConfigFile = None,
     database: Annotated[
         Path | None, typer.Option(help="Keep the windows here; otherwise they are thrown away at the end.")
     ] = None,
-    fx: Annotated[
-        list[str] | None,
-        typer.Option(help="Exchange rate to USD for a bill in another currency, e.g. CAD=0.73."),
-    ] = None,
-    currency: Annotated[
-        str | None, typer.Option(help="The currency of files that do not name one, e.g. USD.")
-    ] = None,
+    fx: Fx = None,
+    currency: Currency = None,
     as_json: Json = False,
 ) -> None:
     """Play usage and billing files through the same stages as live, at full speed.
